@@ -1,0 +1,153 @@
+# Heya: `make` builds both servers, `make test` runs every suite, `make help` lists the rest.
+#
+# Each directory below is one static library whose sources are listed here by hand; a new file is added to its list.
+# SANITIZE=address,undefined builds a second tree beside the first and makes any report fail the run.
+
+CC      ?= cc
+OPT     ?= -O2 -g
+PREFIX  ?= /usr/local
+PROTOC  ?= protoc
+
+PROTOS      := client bus image kinds/chat kinds/live kinds/saved
+PROTO_SRC   := keys names utf8 codec arena base64 json_encode json_decode json_number payload fault
+COMMON_SRC  := buf log option option_value option_print metric clock endpoint admin failpoint redis_url redis_args redis_link \
+               redis_reply store store_commit store_redis store_redis_call store_redis_setup store_redis_worker \
+               store_redis_gateway store_redis_read store_redis_load
+GATEWAY_SRC := options gateway_metrics listener conn http handshake files ws outbox limits addresses auth jwt attachment \
+               session requests listing uplink_queue uplink downlink gateway
+WORKER_SRC  := options worker_metrics effects room room_kind member session_window group image record timers repository \
+               partition apply assignment intake ownership commit worker kinds/registry kinds/chat kinds/live kinds/live_state
+SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client wait fake_store fake_clients
+UNIT_SRC    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
+KINDS_SRC   := $(patsubst tests/kinds/%.c,%,$(wildcard tests/kinds/*.c))
+INTEGRATION_SRC := $(patsubst tests/integration/%.c,%,$(wildcard tests/integration/*.c))
+
+# ---- flags ----------------------------------------------------------------------------------------------------------
+
+WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith -Wwrite-strings -Wcast-qual \
+        -Wconversion -Wno-sign-conversion -Wvla -Wformat=2 -Wundef -Werror
+B    := build
+ifneq ($(SANITIZE),)
+comma := ,
+B    := build/$(subst $(comma),-,$(SANITIZE))
+CC   := clang
+WARN := $(filter-out -Wcast-qual,$(WARN)) # clang counts protobuf-c's initialisers, gcc does not
+SAN  := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT  := -O1 -g
+WARN += -Wno-cast-qual # clang sees the casts within protobuf-c's INIT macros, which gcc leaves to their system header
+endif
+SYSTEM_INCLUDES := -isystem $(B)/gen
+CPPFLAGS += -I. $(SYSTEM_INCLUDES) -D_GNU_SOURCE
+CFLAGS   += -std=c11 $(OPT) $(WARN) $(SAN) -fno-strict-aliasing -MMD -MP
+LDFLAGS  += $(SAN)
+LIBS     := -lhiredis -lprotobuf-c -ljansson -lmicrohttpd -lev -lm
+GATEWAY_LIBS := -lwslay -lhttp_parser -ljwt -lcrypto
+
+# ---- what is built --------------------------------------------------------------------------------------------------
+
+GEN_C := $(PROTOS:%=$(B)/gen/proto/%.pb-c.c) $(B)/gen/proto/lua.c
+GEN_H := $(PROTOS:%=$(B)/gen/proto/%.pb-c.h)
+
+objects = $(patsubst %,$(B)/$(1)/%.o,$(2))
+PROTO_OBJ   := $(call objects,proto,$(PROTO_SRC)) $(GEN_C:.c=.o)
+COMMON_OBJ  := $(call objects,common,$(COMMON_SRC))
+GATEWAY_OBJ := $(call objects,gateway,$(GATEWAY_SRC))
+WORKER_OBJ  := $(call objects,worker,$(WORKER_SRC))
+SUPPORT_OBJ := $(call objects,tests/support,$(SUPPORT_SRC))
+UNIT_OBJ    := $(call objects,tests/unit,$(UNIT_SRC))
+KINDS_OBJ   := $(call objects,tests/kinds,$(KINDS_SRC)) $(filter $(B)/worker/kinds/%,$(WORKER_OBJ))
+INTEGRATION_OBJ := $(call objects,tests/integration,$(INTEGRATION_SRC))
+
+.PHONY: all
+all: $(B)/heya-gateway $(B)/heya-worker
+
+$(B)/libproto.a: $(PROTO_OBJ)
+$(B)/libcommon.a: $(COMMON_OBJ)
+$(B)/libgateway.a: $(GATEWAY_OBJ)
+$(B)/libworker.a: $(WORKER_OBJ)
+$(B)/libsupport.a: $(SUPPORT_OBJ)
+$(B)/lib%.a:
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(B)/heya-gateway: $(B)/gateway/main.o $(B)/libgateway.a $(B)/libcommon.a $(B)/libproto.a
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(GATEWAY_LIBS) $(LIBS)
+$(B)/heya-worker: $(B)/worker/main.o $(B)/libworker.a $(B)/libcommon.a $(B)/libproto.a
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/unit: $(UNIT_OBJ) $(B)/libsupport.a $(B)/libgateway.a $(B)/libworker.a $(B)/libcommon.a $(B)/libproto.a
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(GATEWAY_LIBS) $(LIBS)
+# The kinds against a fake room, so without libworker.
+$(B)/kinds: $(KINDS_OBJ) $(B)/libcommon.a $(B)/libproto.a
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(LIBS)
+$(B)/integration: $(INTEGRATION_OBJ) $(B)/libsupport.a $(B)/libcommon.a $(B)/libproto.a
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion -lwslay -lcrypto -ljwt $(LIBS)
+
+.SECONDARY: $(GEN_C) $(GEN_H)
+# Generated code: protobuf-c messages and the Redis functions as C strings. Third-party style, so fewer warnings.
+$(B)/gen/proto/%.pb-c.c $(B)/gen/proto/%.pb-c.h: proto/%.proto
+	@mkdir -p $(B)/gen
+	$(Q)$(PROTOC) -I. --c_out=$(B)/gen $<
+$(B)/gen/proto/lua.c: proto/heya.lua proto/heya_people.lua scripts/embed
+	@mkdir -p $(@D)
+	$(Q)scripts/embed heya_lua=proto/heya.lua heya_people_lua=proto/heya_people.lua > $@
+$(B)/gen/%.o: $(B)/gen/%.c | $(GEN_H)
+	$(Q)$(CC) -I$(B)/gen -I. -D_GNU_SOURCE -std=c11 $(OPT) $(SAN) -c -o $@ $<
+
+$(B)/%.o: %.c | $(GEN_H)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# ---- tests ----------------------------------------------------------------------------------------------------------
+
+# One test by name: make unit T='suite/name' (a Criterion pattern).
+T ?=
+.PHONY: test unit kinds integration story
+test:
+	scripts/test
+unit: $(B)/unit $(if $(T),,kinds)
+	scripts/criterion $(B)/unit '$(or $(T),*/*)'
+kinds: $(B)/kinds
+	scripts/criterion $(B)/kinds '$(or $(T),*/*)'
+integration: all $(B)/integration
+	scripts/criterion $(B)/integration '$(or $(T),!(story)/*)'
+story: all $(B)/integration
+	scripts/criterion $(B)/integration '$(or $(T),story/*)'
+
+# ---- house keeping --------------------------------------------------------------------------------------------------
+
+SOURCES := $(wildcard common/*.[ch] proto/*.[ch] gateway/*.[ch] worker/*.[ch] worker/kinds/*.[ch] tests/*/*.[ch])
+.PHONY: format lint install clean help compile_commands.json
+format:
+	clang-format -i $(SOURCES)
+lint:
+	clang-format --dry-run --Werror $(SOURCES)
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,portability --suppress=missingInclude -I. \
+	  $(filter-out tests/%,$(filter %.c,$(SOURCES)))
+compile_commands.json:
+	bear -- $(MAKE) -B all
+install: all
+	install -D -m 755 $(B)/heya-gateway $(DESTDIR)$(PREFIX)/bin/heya-gateway
+	install -D -m 755 $(B)/heya-worker $(DESTDIR)$(PREFIX)/bin/heya-worker
+	install -D -m 644 deploy/haproxy/haproxy.cfg $(DESTDIR)$(PREFIX)/share/heya/haproxy.cfg
+	install -d $(DESTDIR)$(PREFIX)/share/heya/www
+	install -m 644 client/demo/* $(DESTDIR)$(PREFIX)/share/heya/www
+	install -D -m 644 deploy/systemd/heya-gateway@.service $(DESTDIR)$(PREFIX)/lib/systemd/system/heya-gateway@.service
+	install -D -m 644 deploy/systemd/heya-worker@.service $(DESTDIR)$(PREFIX)/lib/systemd/system/heya-worker@.service
+clean:
+	rm -rf build
+help:
+	@echo 'make                build heya-gateway and heya-worker into build/'
+	@echo 'make test           every suite, as CI runs it'
+	@echo 'make unit|kinds|integration|story [T=suite/name]'
+	@echo '                    one suite, or the tests matching a Criterion pattern'
+	@echo 'make SANITIZE=address,undefined unit'
+	@echo '                    the same in a sanitized tree; any report fails the run'
+	@echo 'make format lint    clang-format; clang-format check and cppcheck'
+	@echo 'make install DESTDIR= PREFIX=/usr/local'
+
+Q := @
+ifneq ($(V),)
+Q :=
+endif
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

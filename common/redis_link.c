@@ -1,0 +1,349 @@
+/* A connection to Redis over hiredis and libev; see common/redis_link.h.
+ *
+ * hiredis frees its context by itself after a disconnect, and calls back while doing so. So a context is taken out of
+ * the link before anything is told to anybody, contexts of the past are recognised by not being link->context, and
+ * the link frees a context only from a timer of its own, never below a hiredis callback. */
+#include "common/redis_link.h"
+
+#include "common/clock.h"
+#include "common/mem.h"
+#include "common/redis_reply.h"
+
+#include <ev.h>
+#include <hiredis/adapters/libev.h>
+#include <hiredis/async.h>
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <sys/queue.h>
+
+#define BACKOFF_MIN_MS 20
+#define BACKOFF_MAX_MS 1000
+#define WATCH_EVERY_MS 100
+
+enum link_state {
+  LINK_WAITING,    /* for the retry timer */
+  LINK_CONNECTING, /* for the socket */
+  LINK_GREETING,   /* for the answers to AUTH and SELECT */
+  LINK_UP,
+};
+
+struct request {
+  TAILQ_ENTRY(request) entry;
+  struct redis_link *link; /* NULL: the link is destroyed, nobody is told */
+  redis_link_cb *cb;
+  void *arg;
+  uint64_t deadline_us; /* on the monotonic clock */
+};
+TAILQ_HEAD(request_list, request);
+
+struct redis_link {
+  struct ev_loop *loop;
+  struct log *log;
+  struct redis_link_options options;
+  enum link_state state;
+  redisAsyncContext *context; /* NULL while waiting */
+  struct request_list sent;   /* in the order of their answers */
+  struct request_list refused;
+  struct request_list spare; /* for the next calls */
+  ev_timer retry;
+  ev_timer connect_timeout;
+  ev_timer watch;
+  ev_timer refuse; /* runs while `refused` is not empty */
+  ev_timer drop;
+  uint64_t watched_us; /* when `watch` last ran */
+  uint64_t up_us;      /* when it last came up */
+  uint64_t backoff_ms;
+  unsigned seed;      /* of the jitter */
+  unsigned greetings; /* answers still to come while greeting */
+  char reason[96];    /* of the drop under way */
+};
+
+static void connect_now(struct redis_link *link);
+
+/* ---- requests ---- */
+
+static struct request *request_new(struct redis_link *link, redis_link_cb *cb, void *arg) {
+  struct request *request = TAILQ_FIRST(&link->spare);
+  if (request)
+    TAILQ_REMOVE(&link->spare, request, entry);
+  else
+    request = xmalloc(sizeof *request);
+  *request = (struct request){.link = link, .cb = cb, .arg = arg};
+  return request;
+}
+
+/* Takes it off its list and tells. The link may be anything afterwards. */
+static void request_finish(struct request_list *list, struct request *request, const struct redisReply *reply) {
+  redis_link_cb *cb = request->cb;
+  void *arg = request->arg;
+  TAILQ_REMOVE(list, request, entry);
+  TAILQ_INSERT_HEAD(&request->link->spare, request, entry);
+  cb(arg, reply);
+}
+
+static void request_list_free(struct request_list *list) {
+  struct request *request;
+  while ((request = TAILQ_FIRST(list))) {
+    TAILQ_REMOVE(list, request, entry);
+    free(request);
+  }
+}
+
+/* ---- going down ---- */
+
+static void schedule_retry(struct redis_link *link) {
+  uint64_t wait_ms = link->backoff_ms / 2 + (uint64_t)rand_r(&link->seed) % (link->backoff_ms / 2 + 1);
+  link->backoff_ms = link->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : link->backoff_ms * 2;
+  ev_timer_stop(link->loop, &link->retry);
+  ev_timer_set(&link->retry, (double)wait_ms / 1000., 0.);
+  ev_timer_start(link->loop, &link->retry);
+}
+
+/* The context is no longer the link's, whoever frees it. */
+static void go_down(struct redis_link *link, const char *reason) {
+  enum link_state was = link->state;
+  link->context = NULL;
+  link->state = LINK_WAITING;
+  ev_timer_stop(link->loop, &link->connect_timeout);
+  ev_timer_stop(link->loop, &link->watch);
+  ev_timer_stop(link->loop, &link->drop);
+  char at[320];
+  redis_url_print(&link->options.url, at, sizeof at);
+  log_warn(link->log, was == LINK_UP ? "redis_link_lost" : "redis_connect_failed", F_S("link", link->options.name),
+           F_S("redis", at), F_S("reason", reason));
+  /* One that keeps breaking at once is not worth hurrying for. */
+  if (was == LINK_UP && clock_monotonic_us() - link->up_us > BACKOFF_MAX_MS * 1000) link->backoff_ms = BACKOFF_MIN_MS;
+  schedule_retry(link);
+  if (was == LINK_UP && link->options.on_down) link->options.on_down(link->options.arg);
+}
+
+/* The link lets go of its connection; pending callbacks fire in here. Only from the loop. */
+static void abandon(struct redis_link *link, const char *reason) {
+  redisAsyncContext *context = link->context;
+  go_down(link, reason);
+  redisAsyncFree(context);
+}
+
+static void on_disconnect(const redisAsyncContext *context, int status) {
+  struct redis_link *link = context->data;
+  if (!link || link->context != context) return;
+  go_down(link, status == REDIS_OK || !context->errstr[0] ? "closed by Redis" : context->errstr);
+}
+
+static void on_drop(struct ev_loop *loop, ev_timer *timer, int events) {
+  struct redis_link *link = timer->data;
+  int done;
+  (void)loop, (void)events;
+  if (!link->context) return;
+  if (link->state >= LINK_GREETING) redisBufferWrite(&link->context->c, &done); /* as much as the socket takes */
+  char reason[sizeof link->reason];
+  memcpy(reason, link->reason, sizeof reason);
+  abandon(link, reason);
+}
+
+void redis_link_drop(struct redis_link *link, const char *reason) {
+  if (!link->context || ev_is_active(&link->drop)) return;
+  snprintf(link->reason, sizeof link->reason, "%s", reason);
+  ev_timer_set(&link->drop, 0., 0.);
+  ev_timer_start(link->loop, &link->drop);
+}
+
+static void on_connect_timeout(struct ev_loop *loop, ev_timer *timer, int events) {
+  struct redis_link *link = timer->data;
+  (void)loop, (void)events;
+  abandon(link, link->state == LINK_GREETING ? "no answer to AUTH or SELECT" : "connect timed out");
+}
+
+/* A process that was stopped finds everything late: an answer may be waiting in the socket, so a late look is no
+ * proof. The next one is. */
+static void on_watch(struct ev_loop *loop, ev_timer *timer, int events) {
+  struct redis_link *link = timer->data;
+  uint64_t now_us = clock_monotonic_us();
+  bool late = now_us - link->watched_us > 3 * WATCH_EVERY_MS * 1000;
+  const struct request *oldest = TAILQ_FIRST(&link->sent);
+  (void)loop, (void)events;
+  link->watched_us = now_us;
+  if (!late && oldest && now_us > oldest->deadline_us) abandon(link, "no answer in time");
+}
+
+/* ---- coming up ---- */
+
+static void become_up(struct redis_link *link) {
+  ev_timer_stop(link->loop, &link->connect_timeout);
+  link->state = LINK_UP;
+  link->up_us = link->watched_us = clock_monotonic_us();
+  ev_timer_again(link->loop, &link->watch);
+  log_debug(link->log, "redis_link_up", F_S("link", link->options.name));
+  if (link->options.on_up) link->options.on_up(link->options.arg);
+}
+
+static void on_greeting(redisAsyncContext *context, void *reply, void *arg) {
+  struct redis_link *link = context->data;
+  struct bytes error;
+  (void)arg;
+  if (!link || link->context != context || !reply) return; /* on_disconnect follows */
+  if (redis_reply_error(reply, &error)) {
+    redis_link_drop(link, error.data);
+  } else if (--link->greetings == 0) {
+    become_up(link);
+  }
+}
+
+static void greet(struct redis_link *link) {
+  const struct redis_url *url = &link->options.url;
+  link->state = LINK_GREETING;
+  if (url->password[0]) {
+    link->greetings++;
+    if (url->user[0])
+      redisAsyncCommand(link->context, on_greeting, NULL, "AUTH %s %s", url->user, url->password);
+    else
+      redisAsyncCommand(link->context, on_greeting, NULL, "AUTH %s", url->password);
+  }
+  if (url->db) {
+    link->greetings++;
+    redisAsyncCommand(link->context, on_greeting, NULL, "SELECT %u", (unsigned)url->db);
+  }
+  if (!link->greetings) become_up(link);
+}
+
+static void on_connect(const redisAsyncContext *context, int status) {
+  struct redis_link *link = context->data;
+  if (!link || link->context != context) return;
+  if (status != REDIS_OK) {
+    go_down(link, context->errstr); /* hiredis frees the context */
+    return;
+  }
+  if (!link->options.url.path[0]) redisEnableKeepAlive(&link->context->c);
+  greet(link);
+}
+
+static void connect_now(struct redis_link *link) {
+  const struct redis_url *url = &link->options.url;
+  redisAsyncContext *context =
+      url->path[0] ? redisAsyncConnectUnix(url->path) : redisAsyncConnect(url->host, url->port);
+  if (!context) mem_exhausted(sizeof *context);
+  if (context->err) { /* no callback will tell */
+    char reason[96];
+    snprintf(reason, sizeof reason, "%s", context->errstr);
+    redisAsyncFree(context);
+    go_down(link, reason);
+    return;
+  }
+  link->context = context;
+  link->state = LINK_CONNECTING;
+  link->greetings = 0;
+  context->data = link;
+  redisLibevAttach(link->loop, context);
+  redisAsyncSetConnectCallback(context, on_connect);
+  redisAsyncSetDisconnectCallback(context, on_disconnect);
+  ev_timer_set(&link->connect_timeout, (double)link->options.connect_timeout_ms / 1000., 0.);
+  ev_timer_start(link->loop, &link->connect_timeout);
+}
+
+static void on_retry(struct ev_loop *loop, ev_timer *timer, int events) {
+  (void)loop, (void)events;
+  connect_now(timer->data);
+}
+
+/* ---- calls ---- */
+
+static void on_refuse(struct ev_loop *loop, ev_timer *timer, int events) {
+  struct redis_link *link = timer->data;
+  const struct request *last = TAILQ_LAST(&link->refused, request_list);
+  struct request *request;
+  bool more = last != NULL;
+  (void)loop, (void)events;
+  while (more && (request = TAILQ_FIRST(&link->refused))) { /* those made meanwhile wait for the next turn */
+    more = request != last;
+    request_finish(&link->refused, request, NULL);
+  }
+  if (!TAILQ_EMPTY(&link->refused)) {
+    ev_timer_set(&link->refuse, 0., 0.);
+    ev_timer_start(link->loop, &link->refuse);
+  }
+}
+
+void redis_link_refuse(struct redis_link *link, redis_link_cb *cb, void *arg) {
+  struct request *request = request_new(link, cb, arg);
+  TAILQ_INSERT_TAIL(&link->refused, request, entry);
+  if (!ev_is_active(&link->refuse)) {
+    ev_timer_set(&link->refuse, 0., 0.);
+    ev_timer_start(link->loop, &link->refuse);
+  }
+}
+
+static void on_reply(redisAsyncContext *context, void *reply, void *arg) {
+  struct request *request = arg;
+  struct redis_link *link = request->link;
+  if (!link) {
+    free(request);
+    return;
+  }
+  if (!reply && link->context == context) /* hiredis is closing it, and says so to us only after this */
+    go_down(link, context->errstr && context->errstr[0] ? context->errstr : "closed by Redis");
+  request_finish(&link->sent, request, reply);
+}
+
+void redis_link_call_blocking(struct redis_link *link, uint64_t block_ms, size_t argc, const char **argv,
+                              const size_t *argvlen, redis_link_cb *cb, void *arg) {
+  if (link->state != LINK_UP) {
+    redis_link_refuse(link, cb, arg);
+    return;
+  }
+  struct request *request = request_new(link, cb, arg);
+  request->deadline_us = clock_monotonic_us() + (block_ms + link->options.reply_timeout_ms) * 1000;
+  if (redisAsyncCommandArgv(link->context, on_reply, request, (int)argc, argv, argvlen) == REDIS_OK) {
+    TAILQ_INSERT_TAIL(&link->sent, request, entry);
+  } else { /* the connection is about to end: its callback would never fire */
+    TAILQ_INSERT_HEAD(&link->spare, request, entry);
+    redis_link_refuse(link, cb, arg);
+  }
+}
+
+void redis_link_call(struct redis_link *link, size_t argc, const char **argv, const size_t *argvlen,
+                     redis_link_cb *cb, void *arg) {
+  redis_link_call_blocking(link, 0, argc, argv, argvlen, cb, arg);
+}
+
+/* ---- life ---- */
+
+bool redis_link_is_up(const struct redis_link *link) {
+  return link->state == LINK_UP;
+}
+
+struct redis_link *redis_link_create(struct ev_loop *loop, const struct redis_link_options *options,
+                                     struct log *log) {
+  struct redis_link *link = xmalloc(sizeof *link);
+  *link = (struct redis_link){.loop = loop,
+                              .log = log,
+                              .options = *options,
+                              .backoff_ms = BACKOFF_MIN_MS,
+                              .seed = (unsigned)clock_monotonic_us()};
+  TAILQ_INIT(&link->sent);
+  TAILQ_INIT(&link->refused);
+  TAILQ_INIT(&link->spare);
+  ev_timer_init(&link->retry, on_retry, 0., 0.);
+  ev_timer_init(&link->connect_timeout, on_connect_timeout, 0., 0.);
+  ev_timer_init(&link->watch, on_watch, 0., WATCH_EVERY_MS / 1000.);
+  ev_timer_init(&link->refuse, on_refuse, 0., 0.);
+  ev_timer_init(&link->drop, on_drop, 0., 0.);
+  ev_timer *timers[] = {&link->retry, &link->connect_timeout, &link->watch, &link->refuse, &link->drop};
+  for (size_t i = 0; i < sizeof timers / sizeof *timers; i++) timers[i]->data = link;
+  ev_timer_start(loop, &link->retry);
+  return link;
+}
+
+void redis_link_destroy(struct redis_link *link) {
+  struct request *request;
+  ev_timer *timers[] = {&link->retry, &link->connect_timeout, &link->watch, &link->refuse, &link->drop};
+  if (!link) return;
+  for (size_t i = 0; i < sizeof timers / sizeof *timers; i++) ev_timer_stop(link->loop, timers[i]);
+  TAILQ_FOREACH(request, &link->sent, entry) request->link = NULL; /* freed by on_reply */
+  if (link->context) {
+    link->context->data = NULL;
+    redisAsyncFree(link->context);
+  }
+  request_list_free(&link->refused);
+  request_list_free(&link->spare);
+  free(link);
+}

@@ -1,0 +1,198 @@
+/* The outside world of gateways and workers, as one table of calls: Redis in earnest (common/store_redis.c), memory
+ * and virtual time under test. Nothing else in a gateway's or worker's core may read a clock, draw a random number or
+ * talk to anybody but clients.
+ *
+ * Calls and callbacks
+ * - Arguments are copied during the call; what a callback is given is valid during the callback.
+ * - Every callback fires exactly once and never inside the call that asked for it; after store_destroy, never.
+ * - STORE_LOST: the connection broke before the answer. The call may have taken effect, or may yet: the caller must
+ *   find out by claiming again (worker) or opening again (gateway), never by repeating it.
+ * - STORE_FAILED: refused with a message for the log; nothing took effect (errors after the check phase of a function
+ *   are reported as STORE_BROKEN: something may have been written, drop the partition).
+ * - Calls take a partition, or a list of them, since partitions may live on different Redis servers.
+ *
+ * What the calls mean is written at the Redis functions of the same names in proto/heya.lua.
+ */
+#ifndef HEYA_COMMON_STORE_H
+#define HEYA_COMMON_STORE_H
+
+#include "common/commit.h"
+
+enum store_result {
+  STORE_OK,
+  STORE_LOST,   /* no answer: unknown whether it took effect */
+  STORE_GONE,   /* the gateway is dead for Redis, or of an older generation */
+  STORE_DENIED, /* claim, release: somebody else was faster */
+  STORE_FULL,   /* Redis is out of memory */
+  STORE_FAILED, /* refused, nothing took effect; see the message */
+  STORE_BROKEN, /* failed half-way; see the message */
+};
+const char *store_result_name(enum store_result);
+
+/* ---- start ---- */
+
+/* Checked by every process at start and after each reconnect. */
+struct store_deployment {
+  uint32_t partitions; /* in: what the process was told; out: what heya:config says */
+  char cluster[33];    /* out: random id of the deployment */
+};
+/* STORE_FAILED with a message that says what to do: Redis too old, eviction policy, partition count or schema
+ * differs, a command forbidden by ACL. */
+typedef void store_init_cb(void *arg, enum store_result, const char *message, const struct store_deployment *);
+
+/* ---- workers ---- */
+
+struct store_worker {
+  char id[64];
+  uint64_t expires_ms; /* lease end by Redis's clock, in the future */
+  bool draining;       /* wants no partitions */
+};
+struct store_owner {
+  char worker[64]; /* "" : free */
+  uint64_t epoch;
+  uint64_t freed_ms; /* when it was released; 0: it was not */
+};
+/* The deployment as one call saw it. */
+struct store_view {
+  uint64_t now_ms; /* Redis's clock */
+  const struct store_worker *workers;
+  size_t n_workers;
+  const struct store_owner *owners; /* one per partition */
+  size_t n_owners;
+  const char *const *gateways; /* the living ones */
+  size_t n_gateways;
+};
+struct store_worker_info {
+  const char *id, *host, *address, *version; /* address: of the admin port */
+  int64_t pid;
+  uint64_t lease_ms;
+  uint32_t n_partitions; /* held */
+  uint64_t n_rooms;
+  bool draining; /* renews the lease but wants no partitions */
+};
+typedef void store_view_cb(void *arg, enum store_result, const struct store_view *);
+typedef void store_claim_cb(void *arg, enum store_result, uint64_t epoch, struct stream_id done);
+typedef void store_done_cb(void *arg, enum store_result);
+/* One room of a partition being loaded. image.data is NULL when only its id is left: it expired, or it is closed and
+ * has a tomb until tomb_until_ms (0: none). */
+typedef void store_room_cb(void *arg, const char *id, struct bytes image, uint64_t tomb_until_ms);
+
+struct store_position {
+  uint32_t partition;
+  struct stream_id after; /* entries after this one */
+};
+struct store_entry {
+  uint32_t partition;
+  struct stream_id id;
+  struct bytes sender; /* gateway or worker id, as checked by Redis */
+  struct bytes batch;  /* encoded heya.bus.Batch; hostile until checked */
+};
+typedef void store_read_cb(void *arg, enum store_result, const struct store_entry *, size_t n);
+
+struct store_commit_outcome {
+  const uint32_t *fenced; /* partitions whose segment was not applied, because they are not this worker's any more */
+  size_t n_fenced;
+  const char *const *gone; /* gateways that are dead: their deliveries were dropped */
+  size_t n_gone;
+  const char *wrong_room; /* with STORE_FAILED: a key of this room has the wrong type; commit it `whole` */
+  const char *message;    /* with STORE_FAILED, STORE_BROKEN */
+};
+typedef void store_commit_cb(void *arg, enum store_result, const struct store_commit_outcome *);
+
+/* ---- gateways ---- */
+
+struct store_append {
+  uint32_t partition;
+  uint64_t number;    /* of this gateway's appends to this partition: 1, 2, 3 */
+  bool system;        /* holds no client commands and may use the reserve */
+  struct bytes batch; /* encoded heya.bus.Batch */
+};
+enum store_append_verdict {
+  STORE_APPENDED, /* also when it had been already: nothing is doubled */
+  STORE_BUSY,     /* the partition is full; the number is not consumed */
+  STORE_REFUSED,  /* not the next number, or Redis's clock is behind the partition */
+};
+typedef void store_append_cb(void *arg, enum store_result, const enum store_append_verdict *, size_t n);
+
+struct store_limits {
+  uint64_t partition_entries; /* unprocessed stream entries of a partition */
+  uint64_t partition_bytes;
+  uint64_t gateway_entries; /* unread entries of a gateway's stream */
+  uint64_t gateway_bytes;
+};
+/* numbers[p]: the last append number that partition p has of this gateway. */
+typedef void store_open_cb(void *arg, enum store_result, uint64_t generation, const uint64_t *numbers, size_t n);
+
+struct store_delivery {
+  struct stream_id id;
+  struct bytes deliveries; /* encoded heya.bus.Deliveries */
+};
+typedef void store_deliveries_cb(void *arg, enum store_result, const struct store_delivery *, size_t n);
+
+struct store_filter {
+  const char *name, *value;
+};
+struct store_list {
+  const char *kind;
+  const struct store_filter *where;
+  size_t n_where;
+  bool joinable;
+  uint32_t limit;
+  const char *after;
+};
+struct store_list_row {
+  const char *room, *status, *host;
+  uint32_t members, max_members;
+  const struct store_filter *properties;
+  size_t n_properties;
+};
+typedef void store_list_cb(void *arg, enum store_result, const struct store_list_row *, size_t n, const char *after);
+
+/* ---- the table ---- */
+
+struct store;
+
+struct store_ops {
+  void (*destroy)(struct store *);
+  bool (*ready)(const struct store *); /* connected; calls made while not ready answer STORE_LOST */
+  uint64_t (*now_ms)(const struct store *, uint32_t partition); /* best estimate of that Redis's clock */
+  uint64_t (*monotonic_us)(const struct store *);
+  void (*random)(struct store *, void *out, size_t n);
+  void (*init)(struct store *, struct store_deployment, store_init_cb *, void *arg);
+
+  void (*renew)(struct store *, const struct store_worker_info *, store_view_cb *, void *arg);
+  void (*retire)(struct store *, const char *worker, store_done_cb *, void *arg); /* end one's own lease */
+  void (*suspect)(struct store *, const char *worker, store_done_cb *, void *arg);
+  void (*claim)(struct store *, uint32_t partition, const char *worker, const struct store_owner *seen,
+                store_claim_cb *, void *arg);
+  void (*release)(struct store *, uint32_t partition, const char *worker, uint64_t epoch, store_done_cb *, void *arg);
+  void (*load)(struct store *, uint32_t partition, store_room_cb *, store_done_cb *, void *arg);
+  /* One read at a time: blocks until any position has more, block_ms passed, or read_wake; then answers, n = 0 too.
+   */
+  void (*read)(struct store *, const struct store_position *, size_t n, uint64_t block_ms, store_read_cb *,
+               void *arg);
+  void (*read_wake)(struct store *);
+  void (*commit)(struct store *, const struct commit *, store_commit_cb *, void *arg);
+
+  void (*gateway_open)(struct store *, const char *gateway, bool again, const char *address, uint64_t ttl_ms,
+                       store_open_cb *, void *arg); /* again: one that exists, or STORE_GONE */
+  void (*gateway_renew)(struct store *, const char *gateway, uint64_t generation, uint64_t ttl_ms, store_done_cb *,
+                        void *arg);
+  void (*gateway_close)(struct store *, const char *gateway, store_done_cb *, void *arg);
+  void (*gateway_suspect)(struct store *, const char *gateway, store_done_cb *, void *arg);
+  void (*append)(struct store *, const char *gateway, uint64_t generation, const struct store_append *, size_t n,
+                 store_append_cb *, void *arg);
+  /* One at a time, like read; entries up to `after` are trimmed. */
+  void (*deliveries)(struct store *, const char *gateway, struct stream_id after, uint64_t block_ms,
+                     store_deliveries_cb *, void *arg);
+  void (*list)(struct store *, const struct store_list *, store_list_cb *, void *arg);
+};
+
+struct store {
+  const struct store_ops *ops;
+  /* Called when `ready` changes; set by the owner of the store before the first loop turn. */
+  void (*on_ready)(void *arg, bool ready);
+  void *on_ready_arg;
+};
+
+#endif

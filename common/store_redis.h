@@ -1,0 +1,46 @@
+/* The store (common/store.h) on one Redis server: the functions of proto/heya.lua over two connections, one for
+ * commands and one for blocking reads.
+ *
+ * It connects by itself and becomes ready when both connections are up and the function libraries are loaded (they
+ * are loaded when what Redis has differs). A connection that breaks makes it not ready; every call under way on it
+ * answers STORE_LOST.
+ *
+ * Errors: an error reply that begins with a word of heya.lua's own becomes STORE_GONE, STORE_DENIED, or STORE_FAILED;
+ * OOM becomes STORE_FULL. What Redis itself refuses before it runs anything is STORE_FAILED too, except for a server
+ * that cannot serve at all (LOADING, READONLY, MASTERDOWN, or without our functions after a restart): that one is
+ * treated as a lost connection, since recovery is the same. Any other error from a function that writes is
+ * STORE_BROKEN.
+ *
+ * Failpoints: store.append, store.commit, store.read, store.deliveries, store.load, store.claim ...: one per call of
+ * the table, named like it. A delay puts off the sending (and all that is sent later); `error` breaks the connection
+ * right after sending, so that the outcome is unknown to the caller.
+ *
+ * A call of the table is an entry in store_redis.c and a function in store_redis_worker.c, store_redis_gateway.c or
+ * store_redis_read.c; what they share is in store_redis_call.h.
+ */
+#ifndef HEYA_COMMON_STORE_REDIS_H
+#define HEYA_COMMON_STORE_REDIS_H
+
+#include "common/failpoint.h"
+#include "common/log.h"
+#include "common/store.h"
+
+struct ev_loop;
+
+struct store_redis_options {
+  const char *url;     /* common/redis_url.h */
+  const char *prefix;  /* of every key; checked with key_prefix_is_valid */
+  uint32_t partitions; /* of the deployment */
+  struct store_limits limits;
+  uint64_t log_max;          /* entries a room's log keeps */
+  uint64_t reply_timeout_ms; /* a Redis that is silent for longer is given up; 0: 5 s */
+  struct failpoints *failpoints;
+};
+
+/* NULL with a sentence in `error` when an option is wrong; connecting comes later and does not fail here. The options
+ * are copied; log and failpoints must outlive the store. Destroyed through its table, never from inside one of its
+ * callbacks: pending callbacks then do not fire. */
+struct store *store_redis_create(struct ev_loop *loop, const struct store_redis_options *options, struct log *log,
+                                 char *error, size_t error_size);
+
+#endif

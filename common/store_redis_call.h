@@ -1,0 +1,171 @@
+/* What the files of the Redis store share: the store itself and one pending call. Included by store_redis*.c only. */
+#ifndef HEYA_COMMON_STORE_REDIS_CALL_H
+#define HEYA_COMMON_STORE_REDIS_CALL_H
+
+#include "common/redis_args.h"
+#include "common/redis_link.h"
+#include "common/redis_reply.h"
+#include "common/store_redis.h"
+#include "proto/keys.h"
+#include "proto/names.h"
+
+#include <ev.h>
+#include <sys/queue.h>
+
+struct store_call;
+struct store_read;
+struct store_delayed;
+TAILQ_HEAD(store_call_list, store_call);
+TAILQ_HEAD(store_delayed_list, store_delayed);
+
+/* Redis's clock against this machine's monotonic one. */
+struct store_clock {
+  int64_t offset_us; /* Redis = monotonic + offset; 0: never measured */
+  uint64_t rtt_us;   /* of the measurement in use */
+  uint64_t taken_us; /* when */
+  uint64_t floor_ms; /* what has been said already when the offset was last changed */
+};
+
+/* An entry given out by `deliveries` and not yet trimmed. */
+struct store_handed {
+  struct stream_id id;
+  uint64_t bytes;
+};
+
+struct store_redis {
+  struct store base;
+  struct ev_loop *loop;
+  struct log *log;
+  struct store_redis_options options; /* url is not kept */
+  char prefix[KEY_PREFIX_MAX + 1];
+  struct redis_link *commands;
+  struct redis_link *reads;
+  uint64_t setup_us;      /* when TIME was sent */
+  unsigned setup_library; /* index of the function library being compared or loaded */
+  bool loaded;            /* the commands link has its functions */
+  char *load_error;       /* why Redis refused them; said by init. NULL: it did not */
+  uint64_t reads_id;      /* CLIENT ID of the reads link; 0: not known */
+  bool was_ready;         /* what on_ready was last told */
+  struct store_clock clock;
+  struct redis_args args; /* of the call being made */
+  struct buf scratch;     /* for arrays handed to a callback, and for keys */
+  struct store_call_list calls;
+  struct store_delayed_list delayed; /* by a failpoint, in order */
+  ev_timer delay_timer;
+  ev_timer wake_timer;     /* to ask again for a wake-up that came before the read */
+  struct store_read *read; /* the one blocking read; NULL: none */
+  struct store_handed *handed;
+  size_t n_handed, cap_handed;
+  uint64_t trimmed_us; /* when the gateway's stream was last trimmed */
+  bool trim_unsure;    /* a trim was sent and not answered: repeat it before anything else */
+};
+
+/* One call under way. Its finish fires once, with the reply of a STORE_OK and the message of everything else. */
+typedef void store_finish(struct store_call *, enum store_result, const char *message, const struct redisReply *);
+struct store_call {
+  TAILQ_ENTRY(store_call) entry;
+  struct store_redis *store;
+  bool writes; /* an unknown error means STORE_BROKEN */
+  store_finish *finish;
+  void (*discard)(struct store_call *); /* when the store is destroyed; NULL: nothing is owned */
+  union {
+    store_init_cb *init;
+    store_view_cb *view;
+    store_claim_cb *claim;
+    store_done_cb *done;
+    store_commit_cb *commit;
+    store_open_cb *open;
+    store_append_cb *append;
+    store_list_cb *list;
+  } cb;
+  void *arg;
+  uint64_t sent_us; /* on the monotonic clock */
+  bool sent_again;  /* by finish: not to be freed yet */
+  union {
+    uint32_t partition;
+    size_t n; /* answers expected */
+    void *state;
+  } with;
+};
+
+static inline struct store_redis *store_redis_of(const struct store *store) {
+  union {
+    const struct store *in;
+    struct store_redis *out; /* base is its first member */
+  } cast = {.in = store};
+  return cast.out;
+}
+
+/* A call is made in three steps: store_call_new, arguments into store->args (begun with redis_args_call or _clear),
+ * store_call_send. The seam names the failpoint. After finish the call is freed, unless finish sent it again. */
+struct store_call *store_call_new(struct store_redis *store, store_finish *finish, bool writes, void *arg);
+void store_call_send(struct store_call *call, const char *seam);
+/* For a finish that goes on by other means: it sets sent_again, and ends the call with this after its callback. */
+void store_call_end(struct store_call *call);
+/* For calls answered by done only: store_call_new with the finish that does that. */
+struct store_call *store_call_done(struct store_redis *store, store_done_cb *done, void *arg);
+
+/* The same on a link of one's own choice and without a call around the callback: for load and reads. block_ms is 0 on
+ * the commands link. */
+void store_send(struct store_redis *store, struct redis_link *link, const char *seam, uint64_t block_ms,
+                redis_link_cb *cb, void *arg);
+
+/* Commands that failpoints hold back: the timer's callback, and the end. */
+void store_delayed_due(struct ev_loop *loop, ev_timer *timer, int events);
+void store_delayed_destroy(struct store_redis *store);
+
+/* What a reply means. `message` is set for everything but STORE_OK and STORE_LOST. */
+enum store_result store_redis_result(const struct redisReply *reply, bool writes, const char **message);
+/* The same, and drops the connections when the server cannot serve. */
+enum store_result store_redis_judge(struct store_redis *store, const struct redisReply *reply, bool writes,
+                                    const char **message);
+
+/* A measurement of Redis's clock taken between two moments of the monotonic one. */
+void store_clock_sample(struct store_clock *clock, uint64_t redis_us, uint64_t sent_us, uint64_t received_us);
+uint64_t store_clock_now_ms(const struct store_clock *clock, uint64_t monotonic_us);
+
+/* A malformed answer of a function: STORE_BROKEN, with this message. */
+extern const char store_bad_answer[];
+
+/* ---- store_redis_setup.c ---- */
+void store_setup_begin(struct store_redis *store); /* the commands link came up */
+void store_setup_reads(struct store_redis *store); /* the reads link came up */
+void store_redis_update_ready(struct store_redis *store);
+void store_redis_init(struct store *, struct store_deployment, store_init_cb *, void *arg);
+
+/* ---- store_redis_worker.c ---- */
+void store_redis_renew(struct store *, const struct store_worker_info *, store_view_cb *, void *arg);
+void store_redis_retire(struct store *, const char *worker, store_done_cb *, void *arg);
+void store_redis_suspect(struct store *, const char *worker, store_done_cb *, void *arg);
+void store_redis_claim(struct store *, uint32_t partition, const char *worker, const struct store_owner *seen,
+                       store_claim_cb *, void *arg);
+void store_redis_release(struct store *, uint32_t partition, const char *worker, uint64_t epoch, store_done_cb *,
+                         void *arg);
+void store_redis_commit(struct store *, const struct commit *, store_commit_cb *, void *arg);
+
+/* ---- store_redis_load.c ---- */
+void store_redis_load(struct store *, uint32_t partition, store_room_cb *, store_done_cb *, void *arg);
+
+/* ---- store_redis_gateway.c ---- */
+void store_redis_gateway_open(struct store *, const char *gateway, bool again, const char *address, uint64_t ttl_ms,
+                              store_open_cb *, void *arg);
+void store_redis_gateway_renew(struct store *, const char *gateway, uint64_t generation, uint64_t ttl_ms,
+                               store_done_cb *, void *arg);
+void store_redis_gateway_close(struct store *, const char *gateway, store_done_cb *, void *arg);
+void store_redis_gateway_suspect(struct store *, const char *gateway, store_done_cb *, void *arg);
+void store_redis_append(struct store *, const char *gateway, uint64_t generation, const struct store_append *,
+                        size_t n, store_append_cb *, void *arg);
+void store_redis_list(struct store *, const struct store_list *, store_list_cb *, void *arg);
+
+/* ---- store_redis_read.c ---- */
+void store_redis_read(struct store *, const struct store_position *, size_t n, uint64_t block_ms, store_read_cb *,
+                      void *arg);
+void store_redis_read_wake(struct store *);
+void store_redis_deliveries(struct store *, const char *gateway, struct stream_id after, uint64_t block_ms,
+                            store_deliveries_cb *, void *arg);
+void store_read_ready(struct store_redis *store); /* after a reconnect */
+void store_read_wake_again(struct ev_loop *loop, ev_timer *timer, int events);
+void store_read_forget_handed(struct store_redis *store); /* another gateway begins */
+void store_read_destroy(struct store_redis *store);
+
+#endif

@@ -1,0 +1,277 @@
+/* What must be true of a Redis before it is used: our function libraries are loaded (after each connect), and the
+ * deployment is the one this process was told of (`init`, asked by its owner). A new check is a row of `steps`. */
+#include "common/store_redis_call.h"
+
+#include "common/clock.h"
+#include "common/mem.h"
+
+#include <stdio.h>
+
+/* ---- after each connect ---- */
+
+static const struct library {
+  const char *name;
+  const char *code;
+} libraries[] = {{LIBRARY_HEYA, heya_lua}, {LIBRARY_PEOPLE, heya_people_lua}};
+#define N_LIBRARIES (sizeof libraries / sizeof *libraries)
+
+static void next_library(struct store_redis *store);
+
+static void send_setup(struct store_redis *store, struct redis_link *link, redis_link_cb *cb) {
+  redis_args_finish(&store->args);
+  redis_link_call(link, store->args.n, store->args.argv, store->args.argvlen, cb, store);
+}
+
+/* Ready nevertheless when Redis will not have our functions, so that init can say why. */
+static void setup_end(struct store_redis *store, const char *refusal) {
+  free(store->load_error);
+  store->load_error = refusal ? xstrdup(refusal) : NULL;
+  if (refusal) log_error(store->log, "redis_functions_refused", F_S("reason", refusal));
+  store->loaded = true;
+  store_redis_update_ready(store);
+}
+
+/* False when the setup ends here. */
+static bool setup_ok(struct store_redis *store, const struct redisReply *reply) {
+  const char *message;
+  enum store_result result = store_redis_judge(store, reply, false, &message);
+  if (result != STORE_OK && result != STORE_LOST) setup_end(store, message);
+  return result == STORE_OK;
+}
+
+static void on_time(void *arg, const struct redisReply *reply) {
+  struct store_redis *store = arg;
+  uint64_t seconds, micros;
+  if (!setup_ok(store, reply)) return;
+  if (redis_reply_u64(redis_reply_at(reply, 0), &seconds) && redis_reply_u64(redis_reply_at(reply, 1), &micros) &&
+      seconds < UINT64_MAX / 10000000)
+    store_clock_sample(&store->clock, seconds * 1000000 + micros, store->setup_us, clock_monotonic_us());
+  setup_end(store, NULL);
+}
+
+static void on_loaded(void *arg, const struct redisReply *reply) {
+  struct store_redis *store = arg;
+  if (!setup_ok(store, reply)) return;
+  log_info(store->log, "redis_functions_loaded", F_S("library", libraries[store->setup_library].name));
+  store->setup_library++;
+  next_library(store);
+}
+
+/* The value after `name` in a flat list of names and values. */
+static const struct redisReply *value_of(const struct redisReply *list, const char *name) {
+  for (size_t i = 0; i + 1 < redis_reply_count(list); i += 2)
+    if (redis_reply_is(redis_reply_at(list, i), name)) return redis_reply_at(list, i + 1);
+  return NULL;
+}
+
+static void on_listed(void *arg, const struct redisReply *reply) {
+  struct store_redis *store = arg;
+  if (!setup_ok(store, reply)) return;
+  const char *code = libraries[store->setup_library].code;
+  if (redis_reply_is(value_of(redis_reply_at(reply, 0), "library_code"), code)) {
+    store->setup_library++;
+    next_library(store);
+    return;
+  }
+  redis_args_clear(&store->args);
+  redis_args_text(&store->args, "FUNCTION");
+  redis_args_text(&store->args, "LOAD");
+  redis_args_text(&store->args, "REPLACE");
+  redis_args_text(&store->args, code);
+  send_setup(store, store->commands, on_loaded);
+}
+
+static void next_library(struct store_redis *store) {
+  redis_args_clear(&store->args);
+  if (store->setup_library == N_LIBRARIES) {
+    store->setup_us = clock_monotonic_us();
+    redis_args_text(&store->args, "TIME");
+    send_setup(store, store->commands, on_time);
+    return;
+  }
+  redis_args_text(&store->args, "FUNCTION");
+  redis_args_text(&store->args, "LIST");
+  redis_args_text(&store->args, "LIBRARYNAME");
+  redis_args_text(&store->args, libraries[store->setup_library].name);
+  redis_args_text(&store->args, "WITHCODE");
+  send_setup(store, store->commands, on_listed);
+}
+
+void store_setup_begin(struct store_redis *store) {
+  store->setup_library = 0;
+  next_library(store);
+}
+
+static void on_client_id(void *arg, const struct redisReply *reply) {
+  struct store_redis *store = arg;
+  const char *message;
+  enum store_result result = store_redis_result(reply, false, &message);
+  if (result == STORE_OK && redis_reply_u64(reply, &store->reads_id)) {
+    store_redis_update_ready(store);
+  } else if (reply) {
+    redis_link_drop(store->reads, message ? message : "CLIENT ID has an unexpected answer");
+  }
+}
+
+void store_setup_reads(struct store_redis *store) {
+  redis_args_clear(&store->args);
+  redis_args_text(&store->args, "CLIENT");
+  redis_args_text(&store->args, "ID");
+  send_setup(store, store->reads, on_client_id);
+}
+
+void store_redis_update_ready(struct store_redis *store) {
+  bool ready = store->loaded && store->reads_id != 0;
+  if (ready == store->was_ready) return;
+  store->was_ready = ready;
+  if (ready) store_read_ready(store);
+  if (store->base.on_ready) store->base.on_ready(store->base.on_ready_arg, ready);
+}
+
+/* ---- init ---- */
+
+struct init {
+  uint32_t partitions; /* as told */
+  unsigned step;
+  char random[33];
+  char probe[KEY_MAX]; /* a key that does not exist */
+  struct store_deployment found;
+  char message[512];
+};
+
+typedef bool check(struct store_redis *, struct init *, const struct redisReply *);
+
+/* The value of "name:" in an INFO answer, cut to size; false when it is not there. */
+static bool info_value(const struct redisReply *reply, const char *name, char *out, size_t size) {
+  const char *text = redis_reply_string(reply);
+  const char *at = text ? strstr(text, name) : NULL;
+  if (!at) return false;
+  snprintf(out, size, "%.*s", (int)strcspn(at + strlen(name), "\r\n"), at + strlen(name));
+  return true;
+}
+
+static bool check_version(struct store_redis *store, struct init *init, const struct redisReply *reply) {
+  char version[32];
+  (void)store;
+  if (!info_value(reply, "redis_version:", version, sizeof version)) snprintf(version, sizeof version, "unknown");
+  if (strtol(version, NULL, 10) >= 7) return true;
+  snprintf(init->message, sizeof init->message, "Redis %s is too old: functions need 7.0 or newer", version);
+  return false;
+}
+
+static bool check_policy(struct store_redis *store, struct init *init, const struct redisReply *reply) {
+  char policy[32] = "unknown";
+  if (store->load_error) {
+    snprintf(init->message, sizeof init->message, "Redis refuses the function libraries: %s", store->load_error);
+    return false;
+  }
+  info_value(reply, "maxmemory_policy:", policy, sizeof policy);
+  if (strcmp(policy, "noeviction") == 0) return true;
+  snprintf(init->message, sizeof init->message,
+           "maxmemory-policy is %s, so Redis may drop rooms: set it to noeviction (CONFIG SET maxmemory-policy "
+           "noeviction)",
+           policy);
+  return false;
+}
+
+static bool check_config(struct store_redis *store, struct init *init, const struct redisReply *reply) {
+  uint64_t partitions, schema;
+  if (!redis_reply_u64(redis_reply_at(reply, 0), &partitions) || partitions == 0 || partitions > UINT32_MAX ||
+      !redis_reply_u64(redis_reply_at(reply, 1), &schema) ||
+      !redis_reply_text(redis_reply_at(reply, 2), init->found.cluster, sizeof init->found.cluster)) {
+    snprintf(init->message, sizeof init->message,
+             "%sconfig is damaged: repair it, or delete it in a deployment "
+             "without rooms",
+             store->prefix);
+    return false;
+  }
+  init->found.partitions = (uint32_t)partitions;
+  if (schema != SCHEMA_VERSION) {
+    snprintf(init->message, sizeof init->message,
+             "the data has schema %u, this program has %u: run the version that matches, or use another prefix",
+             (unsigned)schema, (unsigned)SCHEMA_VERSION);
+  } else if (partitions != init->partitions) {
+    snprintf(init->message, sizeof init->message,
+             "%sconfig says %u partitions, this process was told %u: the number cannot change in a deployment",
+             store->prefix, (unsigned)partitions, (unsigned)init->partitions);
+  } else {
+    return true;
+  }
+  return false;
+}
+
+/* "P": prefix, "K": the probe key, "R": the random id, "N": partitions, "V": schema version. */
+static const struct step {
+  const char *words[8];
+  check *check; /* NULL: any answer but an error will do */
+} steps[] = {
+    {{"INFO", "server"}, check_version},
+    {{"INFO", "memory"}, check_policy},
+    {{"FCALL", FUNCTION_SELFTEST, "0", "P", "R"}, NULL},
+    {{"SMEMBERS", "K"}, NULL}, /* what is used outside functions */
+    {{"HGET", "K", "image"}, NULL},
+    {{"PEXPIRETIME", "K"}, NULL},
+    {{"XREAD", "COUNT", "1", "STREAMS", "K", "0"}, NULL},
+    {{"CLIENT", "UNBLOCK", "0"}, NULL},
+    {{"FCALL", FUNCTION_INIT, "0", "P", "N", "V", "R"}, check_config},
+};
+
+static void init_send(struct store_call *call) {
+  struct store_redis *store = call->store;
+  struct init *init = call->with.state;
+  redis_args_clear(&store->args);
+  for (const char *const *word = steps[init->step].words; *word; word++) {
+    if (strcmp(*word, "P") == 0)
+      redis_args_text(&store->args, store->prefix);
+    else if (strcmp(*word, "K") == 0)
+      redis_args_text(&store->args, init->probe);
+    else if (strcmp(*word, "R") == 0)
+      redis_args_text(&store->args, init->random);
+    else if (strcmp(*word, "N") == 0)
+      redis_args_u64(&store->args, init->partitions);
+    else if (strcmp(*word, "V") == 0)
+      redis_args_u64(&store->args, SCHEMA_VERSION);
+    else
+      redis_args_text(&store->args, *word);
+  }
+  store_call_send(call, "store.init");
+}
+
+static void init_discard(struct store_call *call) {
+  free(call->with.state);
+}
+
+static void finish_init(struct store_call *call, enum store_result result, const char *message,
+                        const struct redisReply *reply) {
+  struct init *init = call->with.state;
+  const struct step *step = &steps[init->step];
+  bool ok = result == STORE_OK && (!step->check || step->check(call->store, init, reply));
+  if (ok && init->step + 1 < sizeof steps / sizeof *steps) {
+    init->step++;
+    init_send(call);
+    return;
+  }
+  if (message)
+    snprintf(init->message, sizeof init->message, "Redis refuses %s%s%s: %s", step->words[0],
+             step->check == check_config || strcmp(step->words[0], "FCALL") == 0 ? " " : "",
+             strcmp(step->words[0], "FCALL") == 0 ? step->words[1] : "", message);
+  if (!ok && result != STORE_LOST) result = STORE_FAILED;
+  call->cb.init(call->arg, result, init->message, &init->found);
+  free(init);
+}
+
+void store_redis_init(struct store *base, struct store_deployment told, store_init_cb *cb, void *arg) {
+  struct store_redis *store = store_redis_of(base);
+  struct store_call *call = store_call_new(store, finish_init, false, arg);
+  struct init *init = xcalloc(1, sizeof *init);
+  uint8_t random[16];
+  base->ops->random(base, random, sizeof random);
+  for (size_t i = 0; i < sizeof random; i++) snprintf(init->random + 2 * i, 3, "%02x", random[i]);
+  snprintf(init->probe, sizeof init->probe, "%sselftest:%s", store->prefix, init->random);
+  init->partitions = told.partitions;
+  init->found = told;
+  call->cb.init = cb;
+  call->with.state = init;
+  call->discard = init_discard;
+  init_send(call);
+}

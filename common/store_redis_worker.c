@@ -1,0 +1,231 @@
+/* What workers ask of the Redis store, but for load and read; see common/store_redis_call.h. */
+#include "common/store_redis_call.h"
+
+#include "common/store_commit.h"
+
+#include "common/clock.h"
+#include "common/mem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static void warn(struct store_call *call, const char *event, const char *message) {
+  if (message) log_warn(call->store->log, event, F_S("message", message));
+}
+
+/* An id of a process read back, copied into out; false for anything else. */
+static bool process_id(const struct redisReply *reply, char *out, size_t size) {
+  return redis_reply_text(reply, out, size) && process_id_is_valid(out, strlen(out));
+}
+
+/* ---- renew ---- */
+
+/* Those with a name or time that cannot be are left out. */
+static size_t parse_workers(const struct redisReply *list, struct store_worker *workers) {
+  size_t n = 0;
+  for (size_t i = 0; i + 2 < redis_reply_count(list); i += 3) {
+    struct store_worker *worker = &workers[n];
+    if (!process_id(redis_reply_at(list, i), worker->id, sizeof worker->id) ||
+        !redis_reply_u64(redis_reply_at(list, i + 1), &worker->expires_ms))
+      continue;
+    worker->draining = redis_reply_is(redis_reply_at(list, i + 2), "1");
+    n++;
+  }
+  return n;
+}
+
+/* An owner that cannot be is shown as "?", whom no claim can name: that partition waits for a person. */
+static void parse_owner(const struct redisReply *list, size_t at, struct store_owner *owner) {
+  const struct redisReply *worker = redis_reply_at(list, at);
+  bool ok = redis_reply_is(worker, "") || process_id(worker, owner->worker, sizeof owner->worker);
+  ok = redis_reply_u64(redis_reply_at(list, at + 1), &owner->epoch) && ok;
+  ok = redis_reply_u64(redis_reply_at(list, at + 2), &owner->freed_ms) && ok;
+  if (!ok) *owner = (struct store_owner){.worker = "?"};
+}
+
+static size_t parse_gateways(const struct redisReply *list, const char **gateways) {
+  size_t n = 0;
+  for (size_t i = 0; i < redis_reply_count(list); i++) {
+    const char *id = redis_reply_string(redis_reply_at(list, i));
+    if (id && process_id_is_valid(id, strlen(id))) gateways[n++] = id;
+  }
+  return n;
+}
+
+static void finish_renew(struct store_call *call, enum store_result result, const char *message,
+                         const struct redisReply *reply) {
+  struct store_redis *store = call->store;
+  struct store_view view = {0};
+  const struct redisReply *lists[3] = {redis_reply_at(reply, 1), redis_reply_at(reply, 2), redis_reply_at(reply, 3)};
+  warn(call, "renew_refused", message);
+  size_t n_owners = redis_reply_count(lists[1]) / 3;
+  if (result == STORE_OK &&
+      (!redis_reply_u64(redis_reply_at(reply, 0), &view.now_ms) || n_owners != store->options.partitions)) {
+    warn(call, "renew_refused", store_bad_answer);
+    result = STORE_BROKEN;
+  }
+  if (result != STORE_OK) {
+    call->cb.view(call->arg, result, &view);
+    return;
+  }
+  store_clock_sample(&store->clock, view.now_ms * 1000 + 500, call->sent_us, clock_monotonic_us());
+  struct store_worker *workers = xcalloc(redis_reply_count(lists[0]) / 3, sizeof *workers);
+  struct store_owner *owners = xcalloc(n_owners, sizeof *owners);
+  const char **gateways = xcalloc(redis_reply_count(lists[2]), sizeof *gateways);
+  view.n_workers = parse_workers(lists[0], workers);
+  for (size_t p = 0; p < n_owners; p++) {
+    parse_owner(lists[1], p * 3, &owners[p]);
+    if (owners[p].worker[0] == '?') log_error(store->log, "partition_owner_damaged", F_U("partition", p));
+  }
+  view.n_owners = n_owners;
+  view.n_gateways = parse_gateways(lists[2], gateways);
+  view.workers = workers;
+  view.owners = owners;
+  view.gateways = gateways;
+  call->cb.view(call->arg, STORE_OK, &view);
+  free(gateways);
+  free(owners);
+  free(workers);
+}
+
+void store_redis_renew(struct store *base, const struct store_worker_info *info, store_view_cb *cb, void *arg) {
+  struct store_redis *store = store_redis_of(base);
+  struct store_call *call = store_call_new(store, finish_renew, true, arg);
+  struct redis_args *args = &store->args;
+  char pid[24];
+  call->cb.view = cb;
+  redis_args_call(args, FUNCTION_RENEW);
+  redis_args_text(args, store->prefix);
+  redis_args_text(args, info->id);
+  redis_args_u64(args, info->lease_ms);
+  redis_args_u64(args, store->options.partitions);
+  redis_args_bool(args, info->draining);
+  redis_args_u64(args, 6);
+  const struct {
+    const char *name, *value;
+  } details[] = {{"host", info->host}, {"address", info->address}, {"version", info->version}, {"pid", pid}};
+  snprintf(pid, sizeof pid, "%" PRId64, info->pid);
+  for (size_t i = 0; i < sizeof details / sizeof *details; i++) {
+    redis_args_text(args, details[i].name);
+    redis_args_text(args, details[i].value ? details[i].value : "");
+  }
+  redis_args_text(args, "partitions");
+  redis_args_u64(args, info->n_partitions);
+  redis_args_text(args, "rooms");
+  redis_args_u64(args, info->n_rooms);
+  store_call_send(call, "store.renew");
+}
+
+static void call_with_worker(struct store *base, const char *function, const char *seam, const char *worker,
+                             store_done_cb *cb, void *arg) {
+  struct store_redis *store = store_redis_of(base);
+  struct store_call *call = store_call_done(store, cb, arg);
+  redis_args_call(&store->args, function);
+  redis_args_text(&store->args, store->prefix);
+  redis_args_text(&store->args, worker);
+  store_call_send(call, seam);
+}
+
+void store_redis_retire(struct store *base, const char *worker, store_done_cb *cb, void *arg) {
+  call_with_worker(base, FUNCTION_WORKER_CLOSE, "store.retire", worker, cb, arg);
+}
+
+void store_redis_suspect(struct store *base, const char *worker, store_done_cb *cb, void *arg) {
+  call_with_worker(base, FUNCTION_SUSPECT, "store.suspect", worker, cb, arg);
+}
+
+/* ---- claim, release ---- */
+
+static void finish_claim(struct store_call *call, enum store_result result, const char *message,
+                         const struct redisReply *reply) {
+  uint64_t epoch = 0;
+  struct stream_id done = {0};
+  if (result == STORE_OK && (!redis_reply_u64(redis_reply_at(reply, 0), &epoch) ||
+                             !redis_reply_stream_id(redis_reply_at(reply, 1), &done))) {
+    result = STORE_BROKEN;
+    message = store_bad_answer;
+  }
+  if (message)
+    log_event(call->store->log, result == STORE_DENIED ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "claim_refused",
+              F_U("partition", call->with.partition), F_S("message", message));
+  call->cb.claim(call->arg, result, epoch, done);
+}
+
+void store_redis_claim(struct store *base, uint32_t partition, const char *worker, const struct store_owner *seen,
+                       store_claim_cb *cb, void *arg) {
+  struct store_redis *store = store_redis_of(base);
+  struct store_call *call = store_call_new(store, finish_claim, true, arg);
+  call->cb.claim = cb;
+  call->with.partition = partition;
+  redis_args_call(&store->args, FUNCTION_CLAIM);
+  redis_args_text(&store->args, store->prefix);
+  redis_args_u64(&store->args, partition);
+  redis_args_text(&store->args, worker);
+  redis_args_text(&store->args, seen->worker);
+  redis_args_u64(&store->args, seen->epoch);
+  store_call_send(call, "store.claim");
+}
+
+void store_redis_release(struct store *base, uint32_t partition, const char *worker, uint64_t epoch,
+                         store_done_cb *cb, void *arg) {
+  struct store_redis *store = store_redis_of(base);
+  struct store_call *call = store_call_done(store, cb, arg);
+  redis_args_call(&store->args, FUNCTION_RELEASE);
+  redis_args_text(&store->args, store->prefix);
+  redis_args_u64(&store->args, partition);
+  redis_args_text(&store->args, worker);
+  redis_args_u64(&store->args, epoch);
+  store_call_send(call, "store.release");
+}
+
+/* ---- commit ---- */
+
+/* "WRONGROOM <partition> <room> ...": the room, when it is one. */
+static bool wrong_room(const char *message, char *out, size_t size) {
+  struct room_id id;
+  if (!message || strncmp(message, "WRONGROOM ", 10) != 0) return false;
+  const char *room = strchr(message + 10, ' ');
+  if (!room || !room_id_parse(room + 1, strcspn(room + 1, " "), &id)) return false;
+  snprintf(out, size, "%s", id.id);
+  return true;
+}
+
+static void finish_commit(struct store_call *call, enum store_result result, const char *message,
+                          const struct redisReply *reply) {
+  const struct redisReply *fenced_list = redis_reply_at(reply, 0), *gone_list = redis_reply_at(reply, 1);
+  size_t n_fenced = redis_reply_count(fenced_list), n_gone = redis_reply_count(gone_list);
+  uint32_t *fenced = n_fenced ? xcalloc(n_fenced, sizeof *fenced) : NULL;
+  const char **gone = n_gone ? xcalloc(n_gone, sizeof *gone) : NULL;
+  bool ok = result != STORE_OK || (redis_reply_is_array(fenced_list) && redis_reply_is_array(gone_list));
+  char room[ROOM_ID_MAX + 1];
+  for (size_t i = 0; i < n_fenced; i++) {
+    uint64_t partition = 0;
+    ok = redis_reply_u64(redis_reply_at(fenced_list, i), &partition) && partition <= UINT32_MAX && ok;
+    fenced[i] = (uint32_t)partition;
+  }
+  for (size_t i = 0; i < n_gone; i++) ok = (gone[i] = redis_reply_string(redis_reply_at(gone_list, i))) != NULL && ok;
+  if (!ok) {
+    result = STORE_BROKEN;
+    message = store_bad_answer;
+    n_fenced = n_gone = 0;
+  }
+  struct store_commit_outcome outcome = {
+      .fenced = fenced, .n_fenced = n_fenced, .gone = gone, .n_gone = n_gone, .message = message};
+  if (result == STORE_FAILED && wrong_room(message, room, sizeof room)) outcome.wrong_room = room;
+  warn(call, "commit_refused", message);
+  call->cb.commit(call->arg, result, &outcome);
+  free(gone);
+  free(fenced);
+}
+
+void store_redis_commit(struct store *base, const struct commit *commit, store_commit_cb *cb, void *arg) {
+  struct store_redis *store = store_redis_of(base);
+  struct store_call *call = store_call_new(store, finish_commit, true, arg);
+  struct store_commit_terms terms = {.prefix = store->prefix,
+                                     .gateway_entries = store->options.limits.gateway_entries,
+                                     .gateway_bytes = store->options.limits.gateway_bytes,
+                                     .log_max = store->options.log_max};
+  call->cb.commit = cb;
+  store_commit_flatten(commit, &terms, &store->args);
+  store_call_send(call, "store.commit");
+}

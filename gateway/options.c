@@ -1,0 +1,407 @@
+/* See gateway/options.h. */
+#include "gateway/options.h"
+
+#include "common/mem.h"
+#include "proto/keys.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AT(field) offsetof(struct gateway_options, field)
+
+static const struct option_row process_rows[] = {
+    {.name = "listen",
+     .type = OPTION_STRING,
+     .offset = AT(listen),
+     .fallback = "127.0.0.1:8080",
+     .help = "HOST:PORT for clients; port 0 takes a free one"},
+    {.name = "admin",
+     .type = OPTION_STRING,
+     .offset = AT(admin),
+     .fallback = "127.0.0.1:8081",
+     .help = "HOST:PORT for /healthz, /readyz, /metrics; keep it private"},
+    {.name = "id",
+     .type = OPTION_STRING,
+     .offset = AT(id),
+     .help =
+         "name of this gateway in Redis, up to 31 of [A-Za-z0-9_.-]; default g-<random>. A suffix is added while an "
+         "older process of that name is still known"},
+    {.name = "www", .type = OPTION_STRING, .offset = AT(www), .help = "directory whose files answer plain GET"},
+    {.name = "www-bytes",
+     .type = OPTION_BYTES,
+     .offset = AT(www_bytes),
+     .fallback = "64m",
+     .max = 1ull << 30,
+     .help = "of all files in it"},
+    {.name = "drain-timeout",
+     .type = OPTION_MS,
+     .offset = AT(drain_timeout_ms),
+     .fallback = "15s",
+     .max = 3600000,
+     .help = "how long SIGTERM waits for connections to close and rooms to be told"},
+    {.name = "failpoints",
+     .type = OPTION_STRING,
+     .offset = AT(failpoints),
+     .help = "faults on demand, for tests: gateway.append=delay:0..5ms;..."},
+    {.name = "log-level",
+     .type = OPTION_CHOICE,
+     .offset = AT(log_level),
+     .fallback = "info",
+     .choices = log_level_names,
+     .help = "lines below it are not written"},
+    {.name = "log-format",
+     .type = OPTION_CHOICE,
+     .offset = AT(log_format),
+     .fallback = "text",
+     .choices = log_format_names,
+     .help = "one line per event, on standard error"},
+};
+
+static const struct option_row redis_rows[] = {
+    {.name = "redis",
+     .type = OPTION_STRING,
+     .offset = AT(redis),
+     .fallback = "redis://127.0.0.1:6379",
+     .help = "redis://[user:password@]host[:port][/db] or unix:///path[?db=N]"},
+    {.name = "prefix",
+     .type = OPTION_STRING,
+     .offset = AT(prefix),
+     .fallback = KEY_PREFIX_DEFAULT,
+     .help = "of every key; the same in the whole deployment"},
+    {.name = "partitions",
+     .type = OPTION_U64,
+     .offset = AT(partitions),
+     .fallback = "16",
+     .min = 1,
+     .max = 4096,
+     .help = "of the deployment; fixed when its first process starts"},
+    {.name = "gateway-ttl",
+     .type = OPTION_MS,
+     .offset = AT(gateway_ttl_ms),
+     .fallback = "30s",
+     .min = 1000,
+     .max = 3600000,
+     .help = "a gateway silent for so long is taken for dead"},
+    {.name = "reply-timeout",
+     .type = OPTION_MS,
+     .offset = AT(reply_timeout_ms),
+     .fallback = "5s",
+     .min = 100,
+     .max = 600000,
+     .help = "a Redis silent for so long is connected to anew"},
+    {.name = "partition-entries",
+     .type = OPTION_U64,
+     .offset = AT(partition_entries),
+     .fallback = "10000",
+     .min = 1,
+     .max = 1u << 30,
+     .help = "unprocessed batches in a partition's stream; over it clients get BUSY"},
+    {.name = "partition-bytes",
+     .type = OPTION_BYTES,
+     .offset = AT(partition_bytes),
+     .fallback = "64m",
+     .min = 65536,
+     .max = 1ull << 32,
+     .help = "the same in bytes"},
+    {.name = "gateway-entries",
+     .type = OPTION_U64,
+     .offset = AT(gateway_entries),
+     .fallback = "100000",
+     .min = 1,
+     .max = 1u << 30,
+     .help = "unread entries in a gateway's stream; one that falls so far behind is ended"},
+    {.name = "gateway-bytes",
+     .type = OPTION_BYTES,
+     .offset = AT(gateway_bytes),
+     .fallback = "256m",
+     .min = 65536,
+     .max = 1ull << 32,
+     .help = "the same in bytes"},
+    {.name = "waiting-entries",
+     .type = OPTION_U64,
+     .offset = AT(waiting_entries),
+     .fallback = "8192",
+     .min = 1,
+     .max = 1u << 20,
+     .help = "messages waiting in this process per partition; over it clients get BUSY"},
+    {.name = "waiting-bytes",
+     .type = OPTION_BYTES,
+     .offset = AT(waiting_bytes),
+     .fallback = "4m",
+     .min = 65536,
+     .max = 1u << 30,
+     .help = "the same in bytes"},
+};
+
+static const struct option_row client_rows[] = {
+    {.name = "auth",
+     .type = OPTION_CHOICE,
+     .offset = AT(auth),
+     .fallback = "jwt",
+     .choices = auth_mode_names,
+     .help = "jwt: a signed token in hello; dev: whoever one claims to be"},
+    {.name = "jwt-key",
+     .type = OPTION_STRING,
+     .offset = AT(jwt_key),
+     .help = "file with the secret (HS256) or the public key in PEM (RS256, ES256)"},
+    {.name = "jwt-alg",
+     .type = OPTION_CHOICE,
+     .offset = AT(jwt_algorithm),
+     .fallback = "HS256",
+     .choices = jwt_algorithm_names,
+     .help = "the one algorithm that is believed"},
+    {.name = "jwt-leeway",
+     .type = OPTION_MS,
+     .offset = AT(jwt_leeway_ms),
+     .fallback = "5s",
+     .max = 3600000,
+     .help = "by how much the issuer's clock may differ from Redis's"},
+    {.name = "allow-origin",
+     .type = OPTION_LIST,
+     .offset = AT(allow_origin),
+     .help =
+         "origins of pages that may connect, https://example.org; none: any. Clients that send no Origin always may"},
+    {.name = "trusted-proxy",
+     .type = OPTION_LIST,
+     .offset = AT(trusted_proxy),
+     .help = "addresses or ranges whose X-Forwarded-For is believed, 10.0.0.0/8"},
+    {.name = "max-connections",
+     .type = OPTION_U64,
+     .offset = AT(max_connections),
+     .fallback = "20000",
+     .min = 1,
+     .max = 1000000,
+     .help = "in all; one more gets HTTP 503"},
+    {.name = "max-connections-per-address",
+     .type = OPTION_U64,
+     .offset = AT(max_connections_per_address),
+     .fallback = "0",
+     .max = 1000000,
+     .help = "of one client address, 0 for no limit; one more gets HTTP 429"},
+    {.name = "max-header-bytes",
+     .type = OPTION_BYTES,
+     .offset = AT(max_header_bytes),
+     .fallback = "8k",
+     .min = 512,
+     .max = 65536,
+     .help = "of an HTTP request"},
+    {.name = "max-message-bytes",
+     .type = OPTION_BYTES,
+     .offset = AT(max_message_bytes),
+     .fallback = "64k",
+     .min = 256,
+     .max = 1u << 20,
+     .help = "of a client's message"},
+    {.name = "max-output-bytes",
+     .type = OPTION_BYTES,
+     .offset = AT(max_output_bytes),
+     .fallback = "1m",
+     .min = 65536,
+     .max = 1u << 30,
+     .help = "waiting for one connection; more closes it as SLOW_CONSUMER"},
+    {.name = "max-rooms",
+     .type = OPTION_U64,
+     .offset = AT(max_rooms),
+     .fallback = "16",
+     .min = 1,
+     .max = 1000,
+     .help = "that one connection may be in"},
+    {.name = "message-rate",
+     .type = OPTION_U64,
+     .offset = AT(message_rate),
+     .fallback = "60",
+     .max = 100000,
+     .help = "messages a second of one connection, 0 for no limit; more get RATE_LIMITED, far more close it"},
+    {.name = "message-burst",
+     .type = OPTION_U64,
+     .offset = AT(message_burst),
+     .fallback = "120",
+     .min = 1,
+     .max = 100000,
+     .help = "messages at once"},
+    {.name = "handshake-timeout",
+     .type = OPTION_MS,
+     .offset = AT(handshake_timeout_ms),
+     .fallback = "10s",
+     .min = 100,
+     .max = 3600000,
+     .help = "from accepting to the end of the HTTP request"},
+    {.name = "hello-timeout",
+     .type = OPTION_MS,
+     .offset = AT(hello_timeout_ms),
+     .fallback = "10s",
+     .min = 100,
+     .max = 3600000,
+     .help = "from the upgrade to an accepted hello"},
+    {.name = "ping-interval",
+     .type = OPTION_MS,
+     .offset = AT(ping_interval_ms),
+     .fallback = "20s",
+     .min = 100,
+     .max = 3600000,
+     .help = "a silent connection is pinged so often"},
+    {.name = "idle-timeout",
+     .type = OPTION_MS,
+     .offset = AT(idle_timeout_ms),
+     .fallback = "60s",
+     .min = 100,
+     .max = 3600000,
+     .help = "a connection from which nothing is heard for so long is closed"},
+    {.name = "close-linger",
+     .type = OPTION_MS,
+     .offset = AT(close_linger_ms),
+     .fallback = "2s",
+     .min = 10,
+     .max = 60000,
+     .help = "how long a closing connection may take"},
+};
+
+#define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
+static const struct option_table tables[] = {
+    {.section = "Process", .rows = process_rows, .count = COUNT(process_rows)},
+    {.section = "Redis", .rows = redis_rows, .count = COUNT(redis_rows)},
+    {.section = "Clients", .rows = client_rows, .count = COUNT(client_rows)},
+};
+
+const struct option_set gateway_option_set = {
+    .program = "heya-gateway",
+    .version = "0.1.0",
+    .summary =
+        "Holds the WebSocket connections of clients and carries their messages to and from rooms.\n"
+        "Exit status: 0 an orderly end, 1 something failed, 2 a wrong option. SIGTERM and SIGINT end it orderly.",
+    .tables = tables,
+    .count = COUNT(tables),
+};
+
+/* ---- checks ---- */
+
+bool gateway_address_parse(const char *text, char *host, size_t host_size, uint16_t *port) {
+  const char *colon = strrchr(text, ':');
+  struct address address;
+  char *end;
+  if (!colon || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1)) return false;
+  unsigned long number = strtoul(colon + 1, &end, 10);
+  if (*end || number > 65535) return false;
+  size_t len = (size_t)(colon - text);
+  if (len == 0) {
+    text = "0.0.0.0";
+    len = strlen(text);
+  } else if (text[0] == '[' && len > 2 && text[len - 1] == ']') {
+    text++;
+    len -= 2;
+  } else if (memchr(text, ':', len)) {
+    return false;
+  }
+  if (!address_parse(&address, text, len) || len >= host_size) return false;
+  snprintf(host, host_size, "%.*s", (int)len, text);
+  *port = (uint16_t)number;
+  return true;
+}
+
+static bool check_proxies(const struct option_list *list, char *error, size_t error_size) {
+  struct cidr cidr;
+  for (size_t i = 0; i < list->count; i++) {
+    if (cidr_parse(&cidr, list->items[i])) continue;
+    snprintf(error, error_size, "--trusted-proxy: %s is not an address or a range such as 10.0.0.0/8",
+             list->items[i]);
+    return false;
+  }
+  return true;
+}
+
+static bool check_origins(const struct option_list *list, char *error, size_t error_size) {
+  for (size_t i = 0; i < list->count; i++) {
+    const char *origin = list->items[i], *host = strstr(origin, "://");
+    if (host && host != origin && host[3] && !strchr(host + 3, '/')) continue;
+    snprintf(error, error_size, "--allow-origin: %s is not an origin such as https://example.org", origin);
+    return false;
+  }
+  return true;
+}
+
+bool gateway_options_check(const struct gateway_options *options, char *error, size_t error_size) {
+  char host[ADDRESS_BYTES];
+  uint16_t port;
+  const char *fault = NULL;
+  if (!gateway_address_parse(options->listen, host, sizeof host, &port)) {
+    fault = "--listen: not HOST:PORT with a numeric address";
+  } else if (!gateway_address_parse(options->admin, host, sizeof host, &port)) {
+    fault = "--admin: not HOST:PORT with a numeric address";
+  } else if (options->id && *options->id &&
+             (strlen(options->id) > GATEWAY_ID_MAX || !process_id_is_valid(options->id, strlen(options->id)))) {
+    fault = "--id: not 1 to 31 of [A-Za-z0-9_.-]";
+  } else if (!key_prefix_is_valid(options->prefix)) {
+    fault = "--prefix: not up to 32 of [A-Za-z0-9_.:{}-]";
+  } else if (options->auth == AUTH_JWT && (!options->jwt_key || !*options->jwt_key)) {
+    fault = "--auth jwt needs --jwt-key FILE (for development there is --auth dev)";
+  } else if (options->ping_interval_ms >= options->idle_timeout_ms) {
+    fault = "--ping-interval: must be shorter than --idle-timeout";
+  } else if (options->waiting_bytes < options->max_message_bytes * 2) {
+    fault = "--waiting-bytes: must hold at least two of --max-message-bytes";
+  } else if (options->partition_bytes < options->max_message_bytes * 2) {
+    fault = "--partition-bytes: must hold at least two of --max-message-bytes";
+  }
+  if (fault) {
+    snprintf(error, error_size, "%s", fault);
+    return false;
+  }
+  return check_proxies(&options->trusted_proxy, error, error_size) &&
+         check_origins(&options->allow_origin, error, error_size);
+}
+
+/* ---- into configs ---- */
+
+/* A connection that sends more than this many times the rate is closed instead of answered. */
+#define FAR_ABOVE 4
+
+void gateway_options_listener(const struct gateway_options *options, char host[ADDRESS_BYTES], struct cidr **trusted,
+                              struct listener_config *config) {
+  *config = (struct listener_config)LISTENER_CONFIG_DEFAULTS;
+  gateway_address_parse(options->listen, host, ADDRESS_BYTES, &config->port);
+  *trusted = xcalloc(options->trusted_proxy.count, sizeof **trusted);
+  for (size_t i = 0; i < options->trusted_proxy.count; i++) {
+    cidr_parse(&(*trusted)[i], options->trusted_proxy.items[i]);
+  }
+  config->host = host;
+  config->origins = options->allow_origin.items;
+  config->origin_count = options->allow_origin.count;
+  config->trusted = *trusted;
+  config->trusted_count = options->trusted_proxy.count;
+  config->max_connections = (uint32_t)options->max_connections;
+  config->max_connections_per_address = (uint32_t)options->max_connections_per_address;
+  config->max_header_bytes = (uint32_t)options->max_header_bytes;
+  config->max_message_bytes = (uint32_t)options->max_message_bytes;
+  config->max_output_bytes = (uint32_t)options->max_output_bytes;
+  config->max_frames_per_s = (uint32_t)options->message_rate * FAR_ABOVE;
+  config->frame_burst = (uint32_t)options->message_burst * FAR_ABOVE;
+  config->handshake_timeout_ms = (uint32_t)options->handshake_timeout_ms;
+  config->hello_timeout_ms = (uint32_t)options->hello_timeout_ms;
+  config->ping_interval_ms = (uint32_t)options->ping_interval_ms;
+  config->idle_timeout_ms = (uint32_t)options->idle_timeout_ms;
+  config->linger_ms = (uint32_t)options->close_linger_ms;
+}
+
+void gateway_options_store(const struct gateway_options *options, struct store_redis_options *store) {
+  *store = (struct store_redis_options){.url = options->redis,
+                                        .prefix = options->prefix,
+                                        .partitions = (uint32_t)options->partitions,
+                                        .limits = {.partition_entries = options->partition_entries,
+                                                   .partition_bytes = options->partition_bytes,
+                                                   .gateway_entries = options->gateway_entries,
+                                                   .gateway_bytes = options->gateway_bytes},
+                                        .reply_timeout_ms = options->reply_timeout_ms};
+}
+
+void gateway_options_gateway(const struct gateway_options *options, struct gateway_config *config) {
+  *config = (struct gateway_config){.id = options->id,
+                                    .partitions = (uint32_t)options->partitions,
+                                    .ttl_ms = options->gateway_ttl_ms,
+                                    .drain_timeout_ms = options->drain_timeout_ms,
+                                    .partition_entries = options->waiting_entries,
+                                    .partition_bytes = options->waiting_bytes,
+                                    .sessions = {.max_message_bytes = (uint32_t)options->max_message_bytes,
+                                                 .max_rooms = (uint32_t)options->max_rooms,
+                                                 .rate_per_s = (uint32_t)options->message_rate,
+                                                 .rate_burst = (uint32_t)options->message_burst}};
+}

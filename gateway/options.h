@@ -1,0 +1,71 @@
+/* The options of heya-gateway: the table, what cannot be said in a table, and how they become the parts' own configs.
+ *
+ * A new option is a field here and a row in options.c; flags, environment, file, --help and --print-config follow
+ * from the row. Used by main.c only.
+ */
+#ifndef HEYA_GATEWAY_OPTIONS_H
+#define HEYA_GATEWAY_OPTIONS_H
+
+#include "common/log.h"
+#include "common/option.h"
+#include "common/store_redis.h"
+#include "gateway/auth.h"
+#include "gateway/gateway.h"
+#include "gateway/limits.h"
+#include "gateway/listener.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GATEWAY_EXIT_OK      0
+#define GATEWAY_EXIT_FAILURE 1
+#define GATEWAY_EXIT_USAGE   2
+
+struct gateway_options {
+  char *listen, *admin; /* HOST:PORT */
+  char *id;             /* NULL: random */
+  char *www;            /* NULL: none */
+  uint64_t www_bytes;
+  uint64_t drain_timeout_ms;
+  char *failpoints; /* NULL: none */
+
+  char *redis, *prefix;
+  uint64_t partitions;
+  uint64_t gateway_ttl_ms, reply_timeout_ms;
+  uint64_t partition_entries, partition_bytes; /* of a partition's stream */
+  uint64_t gateway_entries, gateway_bytes;     /* of this gateway's stream */
+  uint64_t waiting_entries, waiting_bytes;     /* in this process, per partition */
+
+  enum auth_mode auth;
+  enum jwt_algorithm jwt_algorithm;
+  char *jwt_key; /* NULL: none */
+  uint64_t jwt_leeway_ms;
+  struct option_list allow_origin;
+  struct option_list trusted_proxy;
+
+  uint64_t max_connections, max_connections_per_address;
+  uint64_t max_header_bytes, max_message_bytes, max_output_bytes;
+  uint64_t message_rate, message_burst, max_rooms;
+  uint64_t handshake_timeout_ms, hello_timeout_ms, ping_interval_ms, idle_timeout_ms, close_linger_ms;
+
+  enum log_level log_level;
+  enum log_format log_format;
+};
+
+extern const struct option_set gateway_option_set;
+
+/* What a table cannot check: names, addresses, what belongs together. False with one line in `error`. */
+bool gateway_options_check(const struct gateway_options *, char *error, size_t error_size);
+
+/* "127.0.0.1:8080", "[::1]:8080", ":8080" (all IPv4 addresses). Host without brackets. False when it is none. */
+bool gateway_address_parse(const char *text, char *host, size_t host_size, uint16_t *port);
+
+/* Into the configs of the parts; what they point at belongs to the options. `host` keeps the listener's host. The
+ * ranges of --trusted-proxy are allocated for *trusted: free() it. Options must have passed the check. */
+void gateway_options_listener(const struct gateway_options *, char host[ADDRESS_BYTES], struct cidr **trusted,
+                              struct listener_config *);
+void gateway_options_store(const struct gateway_options *, struct store_redis_options *);
+void gateway_options_gateway(const struct gateway_options *, struct gateway_config *);
+
+#endif

@@ -1,0 +1,650 @@
+#!lua name=heya1
+-- The steps that touch several keys at once, as Redis functions: ways into a partition (append), out of it (commit), and
+-- everything about who may use them. Called only by common/store_redis.c and common/store_commit.c; names and keys are
+-- those of proto/keys.c. The library and function names carry the schema version (1), so that a process never runs a
+-- function of another version by surprise.
+--
+-- A function is not a transaction: Redis keeps what ran before an error. So each writing function has two halves. The
+-- first takes its arguments apart and checks everything it relies on (owners, key types, counts, integers) and ends in
+-- an error reply while nothing is written; the second writes, with commands that cannot fail on what was checked, at
+-- most CHUNK values in a call. An error in the second half means that the partition cannot be trusted any more.
+--
+-- Error replies begin with one of: BADCALL (a bug in the caller), GONE (this gateway is dead, or a younger generation of
+-- it exists), DENIED (not the owner), WRONGKEY <partition> <key> (a key holds another type), WRONGROOM <partition> <room>.
+
+local CHUNK = 1000
+
+-- ---- arguments ------------------------------------------------------------------------------------------------------
+
+local function fail(...) error(redis.error_reply(table.concat({...}, ' '))) end
+
+-- A cursor over ARGV: every take is checked, and finish() refuses what is left over.
+local function arguments(argv)
+  local at = 0
+  local a = {}
+  function a.text()
+    at = at + 1
+    local value = argv[at]
+    if value == nil then fail('BADCALL', 'argument', at, 'is missing') end
+    return value
+  end
+  function a.int()
+    local value = tonumber(a.text())
+    if value == nil or value < 0 or value ~= math.floor(value) or value > 9007199254740991 then
+      fail('BADCALL', 'argument', at, 'is not a natural number')
+    end
+    return value
+  end
+  -- A run of n values, left in place: where it starts and how long it is.
+  function a.run(n)
+    local run = {from = at + 1, n = n}
+    at = at + n
+    if at > #argv then fail('BADCALL', 'argument', at, 'is missing') end
+    return run
+  end
+  function a.finish()
+    if at ~= #argv then fail('BADCALL', 'arguments after', at) end
+  end
+  return a
+end
+
+-- One call, or several of at most CHUNK values.
+local function call_with_run(argv, run, command, key)
+  local last = run.from + run.n - 1
+  for from = run.from, last, CHUNK do
+    redis.call(command, key, unpack(argv, from, math.min(from + CHUNK - 1, last)))
+  end
+end
+
+-- ---- keys and time --------------------------------------------------------------------------------------------------
+
+local function type_of(key) return redis.call('TYPE', key).ok end
+
+local function is_or_none(key, wanted)
+  local found = type_of(key)
+  return found == wanted or found == 'none'
+end
+
+local function partition_keys(prefix, p)
+  local base = prefix .. 'part:' .. p
+  return {owner = base .. ':owner', cmd = base .. ':cmd', done = base .. ':done', rooms = base .. ':rooms',
+          bytes = base .. ':bytes'}
+end
+
+local function check_type(p, key, wanted)
+  if not is_or_none(key, wanted) then fail('WRONGKEY', p, key) end
+end
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+local function stream_id(text)
+  local ms, seq = string.match(text or '0-0', '^(%d+)-(%d+)$')
+  if ms == nil then fail('BADCALL', 'not a stream id:', text) end
+  return tonumber(ms), tonumber(seq)
+end
+
+-- The smallest id above this one, for XTRIM MINID.
+local function next_id(text)
+  local ms, seq = stream_id(text)
+  return string.format('%.0f-%.0f', ms, seq + 1)
+end
+
+local function integer(text) return string.format('%.0f', text) end
+
+-- ---- the deployment -------------------------------------------------------------------------------------------------
+
+-- prefix, partitions, schema, random id -> partitions, schema, cluster id of the deployment
+local function init(_, argv)
+  local a = arguments(argv)
+  local prefix, partitions, schema, random = a.text(), a.int(), a.text(), a.text()
+  a.finish()
+  local key = prefix .. 'config'
+  if not is_or_none(key, 'hash') then fail('WRONGKEY', 0, key) end
+  redis.call('HSETNX', key, 'partitions', integer(partitions))
+  redis.call('HSETNX', key, 'schema', schema)
+  redis.call('HSETNX', key, 'cluster', random)
+  return redis.call('HMGET', key, 'partitions', 'schema', 'cluster')
+end
+
+-- prefix, random id: runs every command that the functions of this library use, on keys of its own, so that a command
+-- which the user's ACL forbids is found at start and not in the middle of a commit.
+local function selftest(_, argv)
+  local a = arguments(argv)
+  local base = a.text() .. 'selftest:' .. a.text()
+  a.finish()
+  local commands = {
+    {'HSET', ':h', 'a', '1'}, {'HSETNX', ':h', 'b', '1'}, {'HGET', ':h', 'a'}, {'HMGET', ':h', 'a', 'b'},
+    {'HINCRBY', ':h', 'a', '1'}, {'HDEL', ':h', 'b'}, {'XADD', ':x', '*', 'm', 'v'}, {'XLEN', ':x'},
+    {'XINFO', 'STREAM', ':x'}, {'XTRIM', ':x', 'MINID', '1-0'}, {'SADD', ':s', 'a'}, {'SREM', ':s', 'a'}, {'ZADD', ':z', '1', 'a'},
+    {'ZSCORE', ':z', 'a'}, {'ZRANGE', ':z', '-inf', '+inf', 'BYSCORE', 'LIMIT', '0', '1'},
+    {'ZREMRANGEBYSCORE', ':z', '-inf', '0'}, {'ZREM', ':z', 'a'}, {'SET', ':t', '1', 'PX', '60000'},
+    {'SET', ':t', '1', 'PXAT', '99999999999999'}, {'GET', ':t'}, {'INCRBY', ':t', '1'}, {'DECRBY', ':t', '1'},
+    {'PEXPIRE', ':h', '60000'}, {'PEXPIREAT', ':h', '99999999999999'}, {'TYPE', ':h'}, {'EXISTS', ':h'}, {'TIME'},
+    {'DEL', ':h', ':x', ':s', ':z', ':t'},
+  }
+  for _, command in ipairs(commands) do
+    for i = 2, #command do
+      if string.sub(command[i], 1, 1) == ':' then command[i] = base .. command[i] end
+    end
+    local answer = redis.pcall(unpack(command))
+    if type(answer) == 'table' and answer.err then fail('SELFTEST', command[1], 'failed:', answer.err) end
+  end
+  return redis.status_reply('OK')
+end
+
+-- ---- gateways -------------------------------------------------------------------------------------------------------
+-- A gateway is a hash and a stream that live and die together: renewed together, deleted together.
+
+local function gateway_keys(prefix, gateway)
+  local key = prefix .. 'gateway:' .. gateway
+  return key, key .. ':evt'
+end
+
+local function gateway_end(prefix, gateway)
+  local key, events = gateway_keys(prefix, gateway)
+  redis.call('DEL', key, events)
+  redis.call('ZREM', prefix .. 'gateways', gateway)
+end
+
+local function gateway_alive(prefix, gateway)
+  local key, events = gateway_keys(prefix, gateway)
+  return type_of(key) == 'hash' and type_of(events) == 'stream'
+end
+
+-- Fails with GONE unless this generation of the gateway is the living one.
+local function gateway_check(prefix, gateway, generation)
+  if not gateway_alive(prefix, gateway) then fail('GONE', gateway) end
+  local key = gateway_keys(prefix, gateway)
+  if redis.call('HGET', key, 'generation') ~= generation then fail('GONE', gateway, 'has a younger generation') end
+end
+
+local function gateway_extend(prefix, gateway, ttl)
+  local key, events = gateway_keys(prefix, gateway)
+  redis.call('PEXPIRE', key, integer(ttl))
+  redis.call('PEXPIRE', events, integer(ttl))
+  redis.call('ZADD', prefix .. 'gateways', integer(now_ms() + ttl), gateway)
+end
+
+-- prefix, gateway, "1" to open again after a lost connection or "0" to begin, address, ttl in ms, partitions
+-- -> generation, last append number of each partition. Each opening is a younger generation: what an older connection
+-- had sent and Redis reads only now is refused.
+local function gateway_open(_, argv)
+  local a = arguments(argv)
+  local prefix, gateway, again, address, ttl, partitions = a.text(), a.text(), a.text(), a.text(), a.int(), a.int()
+  a.finish()
+  check_type(0, prefix .. 'gateways', 'zset')
+  local key, events = gateway_keys(prefix, gateway)
+  if again == '1' then
+    if not gateway_alive(prefix, gateway) then fail('GONE', gateway) end
+  else
+    if redis.call('EXISTS', key, events) > 0 then fail('DENIED', gateway, 'exists') end
+    redis.call('HSET', key, 'generation', '0', 'address', address, 'opened_ms', integer(now_ms()), 'queued_bytes', '0')
+    redis.call('XADD', events, '*', 'm', '')
+    redis.call('XTRIM', events, 'MAXLEN', '0')
+  end
+  local answer = {tostring(redis.call('HINCRBY', key, 'generation', '1'))}
+  gateway_extend(prefix, gateway, ttl)
+  for p = 0, partitions - 1 do answer[#answer + 1] = redis.call('HGET', key, 'n:' .. p) or '0' end
+  return answer
+end
+
+-- prefix, gateway, generation, ttl in ms
+local function gateway_renew(_, argv)
+  local a = arguments(argv)
+  local prefix, gateway, generation, ttl = a.text(), a.text(), a.text(), a.int()
+  a.finish()
+  check_type(0, prefix .. 'gateways', 'zset')
+  gateway_check(prefix, gateway, generation)
+  gateway_extend(prefix, gateway, ttl)
+  return redis.status_reply('OK')
+end
+
+-- prefix, gateway: by itself when it ends, or by a peer that saw it die. If it lives, it will be told GONE.
+local function gateway_close(_, argv)
+  local a = arguments(argv)
+  local prefix, gateway = a.text(), a.text()
+  a.finish()
+  check_type(0, prefix .. 'gateways', 'zset')
+  gateway_end(prefix, gateway)
+  return redis.status_reply('OK')
+end
+
+-- prefix, gateway, id, bytes: it has read its stream up to this entry, so many bytes of payload. Repeated because the
+-- answer was lost, it finds nothing to remove and subtracts nothing.
+local function gateway_trim(_, argv)
+  local a = arguments(argv)
+  local prefix, gateway, id, bytes = a.text(), a.text(), a.text(), a.int()
+  a.finish()
+  local minid = next_id(id)
+  if not gateway_alive(prefix, gateway) then fail('GONE', gateway) end
+  local key, events = gateway_keys(prefix, gateway)
+  if redis.call('XTRIM', events, 'MINID', minid) > 0 then
+    redis.call('HINCRBY', key, 'queued_bytes', '-' .. integer(bytes))
+  end
+  return redis.status_reply('OK')
+end
+
+-- ---- in: the only way into a partition ------------------------------------------------------------------------------
+
+-- prefix, gateway, generation, limit of entries, limit of bytes, n, then n times: partition, append number, "1" for a
+-- system batch, batch -> n verdicts: ok, dup (it was appended before), busy (over a limit; nothing is consumed), gap
+-- (not the next number), clock (Redis's clock is behind what the partition has processed).
+-- System batches, which tell of lost connections, may use a quarter above the limits.
+local function append(_, argv)
+  local a = arguments(argv)
+  local prefix, gateway, generation, max_entries, max_bytes, n = a.text(), a.text(), a.text(), a.int(), a.int(), a.int()
+  local items, seen = {}, {}
+  for i = 1, n do
+    items[i] = {p = a.int(), number = a.int(), system = a.text() == '1', batch = a.text()}
+    if seen[items[i].p] then fail('BADCALL', 'partition', items[i].p, 'twice') end
+    seen[items[i].p] = true
+  end
+  a.finish()
+  gateway_check(prefix, gateway, generation)
+  local gateway_key = gateway_keys(prefix, gateway)
+  local now = now_ms()
+  local verdicts = {}
+  for i, item in ipairs(items) do
+    local keys = partition_keys(prefix, item.p)
+    check_type(item.p, keys.cmd, 'stream')
+    check_type(item.p, keys.bytes, 'string')
+    check_type(item.p, keys.done, 'string')
+    item.keys = keys
+    local last = tonumber(redis.call('HGET', gateway_key, 'n:' .. item.p) or '0')
+    local share = item.system and 1.25 or 1
+    local queued = tonumber(redis.call('GET', keys.bytes) or '0') or 0
+    local done_ms = stream_id(redis.call('GET', keys.done) or '0-0')
+    if item.number <= last then
+      verdicts[i] = 'dup'
+    elseif item.number ~= last + 1 then
+      verdicts[i] = 'gap'
+    elseif redis.call('XLEN', keys.cmd) >= max_entries * share or queued + #item.batch > max_bytes * share then
+      verdicts[i] = 'busy'
+    elseif done_ms > now and type_of(keys.cmd) == 'none' then
+      verdicts[i] = 'clock'
+    else
+      verdicts[i] = 'ok'
+    end
+  end
+  for i, item in ipairs(items) do
+    if verdicts[i] == 'ok' then
+      redis.call('XADD', item.keys.cmd, '*', 'g', gateway, 'm', item.batch)
+      redis.call('INCRBY', item.keys.bytes, tostring(#item.batch))
+      redis.call('HSET', gateway_key, 'n:' .. item.p, integer(item.number))
+    end
+  end
+  return verdicts
+end
+
+-- ---- who owns a partition -------------------------------------------------------------------------------------------
+
+local function lease_of(prefix, worker) return tonumber(redis.call('ZSCORE', prefix .. 'workers', worker) or '0') end
+
+local function owner_of(p, keys)
+  check_type(p, keys.owner, 'hash')
+  local owner = redis.call('HMGET', keys.owner, 'worker', 'epoch')
+  return owner[1] or '', owner[2] or '0'
+end
+
+-- prefix, worker, lease in ms, partitions, "1" if draining, n, then n fields and values for people
+-- -> now, {worker, lease end, draining ...}, {owner, epoch, freed_ms ...} of each partition, {gateway ...}
+local function renew(_, argv)
+  local a = arguments(argv)
+  local prefix, worker, lease, partitions, draining = a.text(), a.text(), a.int(), a.int(), a.text()
+  local details = a.run(a.int() * 2)
+  a.finish()
+  local key = prefix .. 'worker:' .. worker
+  check_type(0, prefix .. 'workers', 'zset')
+  check_type(0, prefix .. 'gateways', 'zset')
+  check_type(0, key, 'hash')
+  for p = 0, partitions - 1 do check_type(p, partition_keys(prefix, p).owner, 'hash') end
+
+  local now = now_ms()
+  redis.call('ZADD', prefix .. 'workers', integer(now + lease), worker)
+  redis.call('HSET', key, 'draining', draining, 'renewed_ms', integer(now))
+  call_with_run(argv, details, 'HSET', key)
+  redis.call('PEXPIRE', key, integer(lease * 4))
+  redis.call('ZREMRANGEBYSCORE', prefix .. 'workers', '-inf', integer(now - 60000))
+  redis.call('ZREMRANGEBYSCORE', prefix .. 'gateways', '-inf', integer(now - 60000))
+
+  local workers, owners = {}, {}
+  for _, id in ipairs(redis.call('ZRANGE', prefix .. 'workers', '(' .. integer(now), '+inf', 'BYSCORE')) do
+    workers[#workers + 1] = id
+    workers[#workers + 1] = integer(lease_of(prefix, id))
+    workers[#workers + 1] = redis.call('HGET', prefix .. 'worker:' .. id, 'draining') or '0'
+  end
+  for p = 0, partitions - 1 do
+    local owner = redis.call('HMGET', partition_keys(prefix, p).owner, 'worker', 'epoch', 'freed_ms')
+    owners[#owners + 1] = owner[1] or ''
+    owners[#owners + 1] = owner[2] or '0'
+    owners[#owners + 1] = owner[3] or '0'
+  end
+  return {integer(now), workers, owners,
+          redis.call('ZRANGE', prefix .. 'gateways', '(' .. integer(now), '+inf', 'BYSCORE')}
+end
+
+-- prefix, worker: it ends its own lease and is forgotten.
+local function worker_close(_, argv)
+  local a = arguments(argv)
+  local prefix, worker = a.text(), a.text()
+  a.finish()
+  check_type(0, prefix .. 'workers', 'zset')
+  redis.call('ZREM', prefix .. 'workers', worker)
+  redis.call('DEL', prefix .. 'worker:' .. worker)
+  return redis.status_reply('OK')
+end
+
+-- prefix, worker: a peer saw it die. If it lives, it renews its lease and claims again what others have not.
+local function suspect(_, argv)
+  local a = arguments(argv)
+  local prefix, worker = a.text(), a.text()
+  a.finish()
+  check_type(0, prefix .. 'workers', 'zset')
+  redis.call('ZREM', prefix .. 'workers', worker)
+  return redis.status_reply('OK')
+end
+
+-- prefix, partition, worker, owner and epoch as it saw them -> epoch, done. Granted iff nothing changed since, the worker
+-- holds a lease, and the owner is nobody, itself, or without a lease.
+local function claim(_, argv)
+  local a = arguments(argv)
+  local prefix, p, worker, seen_owner, seen_epoch = a.text(), a.int(), a.text(), a.text(), a.text()
+  a.finish()
+  local keys = partition_keys(prefix, p)
+  check_type(p, prefix .. 'workers', 'zset')
+  check_type(p, keys.done, 'string')
+  check_type(p, keys.cmd, 'stream')
+  check_type(p, keys.rooms, 'set')
+  local owner, epoch = owner_of(p, keys)
+  local now = now_ms()
+  if owner ~= seen_owner or epoch ~= seen_epoch then fail('DENIED', 'owned by', owner, 'epoch', epoch) end
+  if lease_of(prefix, worker) <= now then fail('DENIED', 'claimant has no lease') end
+  if owner ~= '' and owner ~= worker and lease_of(prefix, owner) > now then fail('DENIED', owner, 'holds a lease') end
+  local done = redis.call('GET', keys.done) or '0-0'
+  stream_id(done)
+
+  redis.call('HSET', keys.owner, 'worker', worker, 'epoch', integer(tonumber(epoch) + 1), 'claimed_ms', integer(now),
+             'freed_ms', '0')
+  return {integer(tonumber(epoch) + 1), done}
+end
+
+-- prefix, partition, worker, epoch
+local function release(_, argv)
+  local a = arguments(argv)
+  local prefix, p, worker, epoch = a.text(), a.int(), a.text(), a.text()
+  a.finish()
+  local keys = partition_keys(prefix, p)
+  local owner, owner_epoch = owner_of(p, keys)
+  if owner ~= worker or owner_epoch ~= epoch then fail('DENIED', 'owned by', owner, 'epoch', owner_epoch) end
+  redis.call('HSET', keys.owner, 'worker', '', 'freed_ms', integer(now_ms()))
+  return redis.status_reply('OK')
+end
+
+-- ---- out: everything a worker says and writes -----------------------------------------------------------------------
+
+local ROOM_KEYS = {'', ':members', ':results', ':log', ':deadline'}
+local EXPIRING_KEYS = {'', ':members', ':results', ':log'} -- the deadline key has its own time
+
+local function parse_room(a)
+  local room = {id = a.text(), kind = a.text(), whole = a.text() == '1', gone = a.text() == '1', tomb_until_ms = a.int(),
+                expire_at_ms = a.int(), listed_ms = a.int(), clear_results = a.text() == '1', deadline = a.text(),
+                deadline_ms = a.int(), round = a.int(), log_max = a.int()}
+  room.fields = a.run(a.int() * 2)
+  room.fields_gone = a.run(a.int())
+  room.members = a.run(a.int() * 2)
+  room.members_gone = a.run(a.int())
+  room.results = a.run(a.int() * 2)
+  room.results_gone = a.run(a.int())
+  room.log = a.run(a.int() * 3)
+  return room
+end
+
+local function parse_segment(a)
+  local segment = {p = a.int(), epoch = a.text(), done = a.text(), bytes = a.int(), rooms = {}, appends = {}, deliveries = {}}
+  for i = 1, a.int() do segment.rooms[i] = parse_room(a) end
+  for i = 1, a.int() do segment.appends[i] = {p = a.int(), batch = a.text()} end
+  for i = 1, a.int() do segment.deliveries[i] = {gateway = a.text(), bytes = a.text()} end
+  return segment
+end
+
+local function check_room(prefix, p, room)
+  check_type(p, prefix .. 'rooms:' .. room.kind, 'zset')
+  if room.whole or room.gone then return end -- its keys are deleted first, whatever they hold
+  local base = prefix .. 'room:' .. room.id
+  local sound = (room.fields.n + room.fields_gone.n == 0 or is_or_none(base, 'hash'))
+    and (room.members.n + room.members_gone.n == 0 or is_or_none(base .. ':members', 'hash'))
+    and (room.results.n + room.results_gone.n == 0 or room.clear_results or is_or_none(base .. ':results', 'hash'))
+    and (room.log.n == 0 or is_or_none(base .. ':log', 'stream'))
+  if not sound then fail('WRONGROOM', p, room.id) end
+end
+
+local function check_segment(prefix, segment)
+  local keys = partition_keys(prefix, segment.p)
+  next_id(segment.done)
+  check_type(segment.p, keys.cmd, 'stream')
+  check_type(segment.p, keys.done, 'string')
+  check_type(segment.p, keys.rooms, 'set')
+  check_type(segment.p, keys.bytes, 'string')
+  for _, room in ipairs(segment.rooms) do check_room(prefix, segment.p, room) end
+  for _, item in ipairs(segment.appends) do
+    local target = partition_keys(prefix, item.p)
+    check_type(item.p, target.cmd, 'stream')
+    check_type(item.p, target.bytes, 'string')
+  end
+end
+
+local function delete_keys(base)
+  for _, suffix in ipairs(ROOM_KEYS) do redis.call('DEL', base .. suffix) end
+end
+
+local function write_log(base, epoch, room, argv)
+  for i = room.log.from, room.log.from + room.log.n - 1, 3 do
+    redis.call('XADD', base .. ':log', 'MAXLEN', '~', integer(room.log_max), epoch .. '-' .. argv[i], 'to', argv[i + 1],
+               'm', argv[i + 2])
+  end
+end
+
+-- A room is persistent, or all its keys expire together. It becomes persistent only by a whole write, since only keys
+-- made anew surely have no TTL of an earlier time; and when it expires, every key gets the time again after each write,
+-- since one that a write made anew has none.
+local function write_room(prefix, segment, room, argv)
+  local base = prefix .. 'room:' .. room.id
+  local rooms, index = partition_keys(prefix, segment.p).rooms, prefix .. 'rooms:' .. room.kind
+  if room.gone then
+    delete_keys(base)
+    redis.call('ZREM', index, room.id)
+    if room.tomb_until_ms > 0 then -- its id stays in the set, so that the next owner finds the tomb
+      redis.call('SADD', rooms, room.id)
+      redis.call('SET', prefix .. 'tomb:' .. room.id, 'closed', 'PXAT', integer(room.tomb_until_ms))
+    else
+      redis.call('SREM', rooms, room.id)
+    end
+    return
+  end
+  if room.whole then
+    delete_keys(base)
+    redis.call('SADD', rooms, room.id)
+    if room.listed_ms > 0 then redis.call('ZADD', index, integer(room.listed_ms), room.id) end
+  end
+  call_with_run(argv, room.fields, 'HSET', base)
+  call_with_run(argv, room.fields_gone, 'HDEL', base)
+  call_with_run(argv, room.members, 'HSET', base .. ':members')
+  call_with_run(argv, room.members_gone, 'HDEL', base .. ':members')
+  if room.clear_results then redis.call('DEL', base .. ':results') end
+  call_with_run(argv, room.results, 'HSET', base .. ':results')
+  call_with_run(argv, room.results_gone, 'HDEL', base .. ':results')
+  write_log(base, segment.epoch, room, argv)
+  if room.deadline == 'set' then
+    redis.call('SET', base .. ':deadline', integer(room.round), 'PXAT', integer(room.deadline_ms))
+  elseif room.deadline == 'clear' then
+    redis.call('DEL', base .. ':deadline')
+  end
+  if room.expire_at_ms > 0 then
+    for _, suffix in ipairs(EXPIRING_KEYS) do redis.call('PEXPIREAT', base .. suffix, integer(room.expire_at_ms)) end
+  end
+end
+
+local function write_append(prefix, worker, item)
+  local keys = partition_keys(prefix, item.p)
+  redis.call('XADD', keys.cmd, '*', 'g', worker, 'm', item.batch)
+  redis.call('INCRBY', keys.bytes, tostring(#item.batch))
+end
+
+local function write_checkpoint(prefix, segment)
+  local keys = partition_keys(prefix, segment.p)
+  redis.call('SET', keys.done, segment.done)
+  redis.call('XTRIM', keys.cmd, 'MINID', next_id(segment.done))
+  if segment.bytes > 0 and redis.call('DECRBY', keys.bytes, integer(segment.bytes)) < 0 then
+    redis.call('SET', keys.bytes, '0')
+  end
+end
+
+-- One XADD per gateway for all segments together: concatenated encodings of a repeated field are one message. Returns the
+-- gateways that are dead, among them those that do not keep up, which end here.
+local function deliver(prefix, segments, max_entries, max_bytes)
+  local order, parts, gone = {}, {}, {}
+  for _, segment in ipairs(segments) do
+    for _, delivery in ipairs(segment.deliveries) do
+      if not parts[delivery.gateway] then
+        parts[delivery.gateway] = {}
+        order[#order + 1] = delivery.gateway
+      end
+      table.insert(parts[delivery.gateway], delivery.bytes)
+    end
+  end
+  for _, gateway in ipairs(order) do
+    local key, events = gateway_keys(prefix, gateway)
+    local bytes = table.concat(parts[gateway])
+    local queued = gateway_alive(prefix, gateway) and tonumber(redis.call('HGET', key, 'queued_bytes') or '')
+    if not queued or queued + #bytes > max_bytes or redis.call('XLEN', events) >= max_entries then
+      gateway_end(prefix, gateway)
+      gone[#gone + 1] = gateway
+    else
+      redis.call('XADD', events, '*', 'm', bytes)
+      redis.call('HINCRBY', key, 'queued_bytes', tostring(#bytes))
+    end
+  end
+  return gone
+end
+
+-- prefix, worker, limits of a gateway's stream in entries and bytes, n, then n segments (parse_segment)
+-- -> {partitions whose segment was refused because they are not this worker's in this epoch}, {gateways that are dead}.
+-- A segment is applied whole or not at all. `done` and the effects up to it change together: that is why a command is
+-- never lost and never applied twice.
+local function commit(_, argv)
+  local a = arguments(argv)
+  local prefix, worker, max_entries, max_bytes = a.text(), a.text(), a.int(), a.int()
+  local mine, fenced = {}, {}
+  for _ = 1, a.int() do
+    local segment = parse_segment(a)
+    local owner, epoch = owner_of(segment.p, partition_keys(prefix, segment.p))
+    if owner == worker and epoch == segment.epoch then
+      mine[#mine + 1] = segment
+    else
+      fenced[#fenced + 1] = integer(segment.p)
+    end
+  end
+  a.finish()
+  check_type(0, prefix .. 'gateways', 'zset')
+  for _, segment in ipairs(mine) do check_segment(prefix, segment) end
+
+  for _, segment in ipairs(mine) do
+    for _, room in ipairs(segment.rooms) do write_room(prefix, segment, room, argv) end
+    for _, item in ipairs(segment.appends) do write_append(prefix, worker, item) end
+    write_checkpoint(prefix, segment)
+  end
+  return {fenced, deliver(prefix, mine, max_entries, max_bytes)}
+end
+
+-- ---- listing --------------------------------------------------------------------------------------------------------
+
+local EXAMINED_MAX = 1000
+
+local function properties_of(key, names)
+  local properties = {}
+  for name in string.gmatch(names or '', '[a-z0-9_]+') do
+    properties[#properties + 1] = name
+    properties[#properties + 1] = redis.call('HGET', key, 'p:' .. name) or ''
+  end
+  return properties
+end
+
+local function matches(properties, where)
+  for name, wanted in pairs(where) do
+    local found = nil
+    for i = 1, #properties, 2 do
+      if properties[i] == name then found = properties[i + 1] end
+    end
+    if found ~= wanted then return false end
+  end
+  return true
+end
+
+-- The row of a room for a listing, or nil if it does not belong there. Forgets a room whose keys have expired.
+local function list_row(prefix, index, id, joinable, where)
+  local key = prefix .. 'room:' .. id
+  if type_of(key) ~= 'hash' then
+    redis.call('ZREM', index, id)
+    return nil
+  end
+  local room = redis.call('HMGET', key, 'status', 'host', 'members', 'max_members', 'properties')
+  local members, max_members = tonumber(room[3] or '0') or 0, tonumber(room[4] or '0') or 0
+  if joinable and (room[1] ~= 'open' or members >= max_members) then return nil end
+  local properties = properties_of(key, room[5])
+  if not matches(properties, where) then return nil end
+  return {id, room[1] or '', room[2] or '', integer(members), integer(max_members), properties}
+end
+
+-- prefix, kind, "1" for joinable rooms only, limit, after, n, then n times: property, value ("" or "0" match all)
+-- -> rows, and where to go on ("" at the end). Newest rooms first; examines at most EXAMINED_MAX rooms a call.
+local function list(_, argv)
+  local a = arguments(argv)
+  local prefix, kind, joinable, limit, after = a.text(), a.text(), a.text() == '1', a.int(), a.text()
+  local where = {}
+  for _ = 1, a.int() do
+    local name, value = a.text(), a.text()
+    if value ~= '' and value ~= '0' then where[name] = value end
+  end
+  a.finish()
+  local index = prefix .. 'rooms:' .. kind
+  check_type(0, index, 'zset')
+  local score, last = string.match(after, '^(%d+) (.+)$')
+  local found = redis.call('ZRANGE', index, score or '+inf', '-inf', 'BYSCORE', 'REV', 'LIMIT', '0', tostring(EXAMINED_MAX + 1),
+                           'WITHSCORES')
+  local rows, position = {}, ''
+  for i = 1, #found, 2 do
+    local id, created = found[i], integer(tonumber(found[i + 1]))
+    if not (score == created and id >= last) then
+      if #rows >= limit or i > EXAMINED_MAX * 2 then return {rows, position} end
+      rows[#rows + 1] = list_row(prefix, index, id, joinable, where)
+      position = created .. ' ' .. id
+    end
+  end
+  return {rows, ''}
+end
+
+-- ---- registration ---------------------------------------------------------------------------------------------------
+-- With allow-oom: what must go on when Redis is full, since it is what makes room again. append has it not, so a full
+-- Redis refuses new work.
+
+local function register(name, callback, flags)
+  redis.register_function{function_name = 'heya1_' .. name, callback = callback, flags = flags or {}}
+end
+register('init', init)
+register('selftest', selftest)
+register('gateway_open', gateway_open)
+register('gateway_renew', gateway_renew, {'allow-oom'})
+register('gateway_close', gateway_close, {'allow-oom'})
+register('gateway_suspect', gateway_close, {'allow-oom'})
+register('gateway_trim', gateway_trim, {'allow-oom'})
+register('append', append)
+register('renew', renew, {'allow-oom'})
+register('worker_close', worker_close, {'allow-oom'})
+register('suspect', suspect, {'allow-oom'})
+register('claim', claim, {'allow-oom'})
+register('release', release, {'allow-oom'})
+register('commit', commit, {'allow-oom'})
+register('list', list, {'allow-oom'})

@@ -1,0 +1,232 @@
+#!lua name=heya_people
+-- For people at redis-cli: what is in Redis, in readable lines or as JSON. Read-only; nothing in Heya calls these.
+--
+--   FCALL_RO heya_room 0 <kind>/<name> [text|json] [prefix]
+--   FCALL_RO heya_rooms 0 <kind> [text|json] [prefix]        the newest ROOMS_MAX
+--   FCALL_RO heya_workers 0 [text|json] [prefix]             and likewise heya_partitions, heya_gateways
+--
+-- Text is an array of lines, JSON one string. The keys may hold anything: whatever has the wrong type is said to have
+-- it, and the rest is shown. A new view is a function that returns lines and a value for JSON, and a line at the end.
+
+local ROOMS_MAX = 100
+local MEMBERS_MAX = 200
+
+local function fail(...) error(redis.error_reply(table.concat({'ERR', ...}, ' '))) end
+
+local function type_of(key) return redis.call('TYPE', key).ok end
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+-- Control characters, and bytes that are not ASCII text's neighbours, would spoil a terminal.
+local function printable(value)
+  return (string.gsub(tostring(value), '%c', function(c) return string.format('\\x%02x', string.byte(c)) end))
+end
+
+local function line(name, value) return string.format('%-14s %s', printable(name), printable(value)) end
+
+local function wrong_type(key, found) return key .. ' has the wrong type: ' .. found end
+
+-- A hash as sorted names and a table, or nil and a note.
+local function hash_of(key)
+  local found = type_of(key)
+  if found == 'none' then return {}, {} end
+  if found ~= 'hash' then return nil, wrong_type(key, found) end
+  local flat, names, values = redis.call('HGETALL', key), {}, {}
+  for i = 1, #flat, 2 do
+    names[#names + 1] = flat[i]
+    values[flat[i]] = flat[i + 1]
+  end
+  table.sort(names)
+  return names, values
+end
+
+-- The result of `command key ...` if the key has this type, `otherwise` if there is none, or nil and a note.
+local function read(wanted, otherwise, command, key, ...)
+  local found = type_of(key)
+  if found == 'none' then return otherwise end
+  if found ~= wanted then return nil, wrong_type(key, found) end
+  return redis.call(command, key, ...)
+end
+
+local function in_ms(ms) return ms < 0 and '-' or string.format('%.0f ms', ms) end
+
+-- ---- a room ---------------------------------------------------------------------------------------------------------
+
+local function check_room_id(id)
+  local kind, name = string.match(id or '', '^([a-z][a-z0-9_]*)/([A-Za-z0-9_.~-]+)$')
+  if not kind or #kind > 16 or #name > 64 then
+    fail('not a room id: expected <kind>/<name>, for instance chat/lobby')
+  end
+end
+
+-- The partition is written in the room's hash; which set holds the room says the same.
+local function add_hash(lines, json, field, key)
+  local names, values = hash_of(key)
+  if not names then
+    lines[#lines + 1] = line('note', values)
+    json.notes[#json.notes + 1] = values
+    return
+  end
+  json[field] = {}
+  for i, name in ipairs(names) do
+    if i > MEMBERS_MAX then
+      lines[#lines + 1] = line('', '(' .. (#names - MEMBERS_MAX) .. ' more)')
+      return
+    end
+    json[field][name] = values[name]
+    lines[#lines + 1] = line(i == 1 and field or '', name .. '  ' .. values[name])
+  end
+end
+
+local function add_deadline(lines, json, base)
+  local round, note = read('string', false, 'GET', base .. ':deadline')
+  if note then
+    lines[#lines + 1] = line('note', note)
+    json.notes[#json.notes + 1] = note
+  elseif round then
+    local left = redis.call('PTTL', base .. ':deadline')
+    lines[#lines + 1] = line('deadline', 'round ' .. round .. ' in ' .. in_ms(left))
+    json.deadline = {round = round, remaining_ms = left}
+  end
+end
+
+local function add_log(lines, json, base)
+  local length, note = read('stream', 0, 'XLEN', base .. ':log')
+  lines[#lines + 1] = line(note and 'note' or 'log', note or (length .. ' events'))
+  json.log_length = length
+  if note then json.notes[#json.notes + 1] = note end
+end
+
+local function add_tomb(lines, json, key)
+  if type_of(key) == 'none' then return false end
+  local left = redis.call('PTTL', key)
+  lines[#lines + 1] = line('tomb', 'closed; the id is free again in ' .. in_ms(left))
+  json.tomb_remaining_ms = left
+  return true
+end
+
+local function room(prefix, id)
+  check_room_id(id)
+  local base, lines, json = prefix .. 'room:' .. id, {line('room', id)}, {room = id, notes = {}, fields = {}}
+  local buried = add_tomb(lines, json, prefix .. 'tomb:' .. id)
+  if type_of(base) == 'none' then
+    if not buried then fail('there is no room', id, 'under the prefix', prefix) end
+    return lines, json
+  end
+  local names, values = hash_of(base)
+  if not names then
+    lines[#lines + 1] = line('note', values)
+    json.notes[1] = values
+  else
+    for _, name in ipairs(names) do
+      if name == 'image' then
+        lines[#lines + 1] = line('image', #values.image .. ' bytes')
+        json.image_bytes = #values.image
+      else
+        lines[#lines + 1] = line(name, values[name])
+        json.fields[name] = values[name]
+      end
+    end
+  end
+  add_hash(lines, json, 'members', base .. ':members')
+  add_hash(lines, json, 'results', base .. ':results')
+  add_deadline(lines, json, base)
+  local ttl = redis.call('PTTL', base)
+  if ttl >= 0 then
+    lines[#lines + 1] = line('expires', 'in ' .. in_ms(ttl))
+    json.expires_in_ms = ttl
+  end
+  add_log(lines, json, base)
+  return lines, json
+end
+
+-- ---- lists ----------------------------------------------------------------------------------------------------------
+
+local function rooms(prefix, kind)
+  if not string.match(kind or '', '^[a-z][a-z0-9_]*$') then fail('expected a kind, for instance chat') end
+  local ids, note = read('zset', {}, 'ZRANGE', prefix .. 'rooms:' .. kind, '0', tostring(ROOMS_MAX - 1), 'REV')
+  if not ids then return {line('note', note)}, {note = note} end
+  local lines, json = {string.format('%-40s %-8s %-9s %s', 'room', 'status', 'members', 'host')}, {}
+  for _, id in ipairs(ids) do
+    local names, values = hash_of(prefix .. 'room:' .. id)
+    if not names then
+      lines[#lines + 1] = line(id, values)
+      json[#json + 1] = {room = id, note = values}
+    elseif #names > 0 then -- else it has expired
+      values.image = nil
+      values.room = id
+      json[#json + 1] = values
+      lines[#lines + 1] = printable(string.format('%-40s %-8s %-9s %s', id, values.status or '-',
+        (values.members or '0') .. '/' .. (values.max_members or '-'), values.host or '-'))
+    end
+  end
+  return lines, json
+end
+
+-- Processes in a sorted set of lease ends, with their hashes.
+local function processes(set, each)
+  return function(prefix)
+    local found, note = read('zset', {}, 'ZRANGE', prefix .. set, '0', '-1', 'WITHSCORES')
+    if not found then return {line('note', note)}, {note = note} end
+    local lines, json, now = {}, {}, now_ms()
+    for i = 1, #found, 2 do
+      local left = tonumber(found[i + 1]) - now
+      local names, values = hash_of(prefix .. each .. found[i])
+      local words = {printable(found[i]), left > 0 and 'lease ' .. in_ms(left) or 'lapsed'}
+      local entry = {id = found[i], lease_remaining_ms = left, note = not names and values or nil, fields = {}}
+      if not names then words[#words + 1] = values end
+      for _, name in ipairs(names or {}) do
+        entry.fields[name] = values[name]
+        words[#words + 1] = printable(name .. '=' .. values[name])
+      end
+      json[#json + 1] = entry
+      lines[#lines + 1] = table.concat(words, '  ')
+    end
+    if #lines == 0 then lines[1] = 'none' end
+    return lines, json
+  end
+end
+
+local function partitions(prefix)
+  local _, config = hash_of(prefix .. 'config')
+  local count = type(config) == 'table' and tonumber(config.partitions) or 0
+  local lines = {string.format('%-9s %-24s %-7s %-9s %-9s %-7s %s', 'partition', 'owner', 'epoch', 'queued', 'bytes', 'rooms', 'done')}
+  local json = {}
+  for p = 0, math.min(count, 1024) - 1 do
+    local base = prefix .. 'part:' .. p
+    local names, owner = hash_of(base .. ':owner')
+    if not names then owner = {worker = 'wrong type'} end
+    local entry = {partition = p, owner = owner.worker or '', epoch = owner.epoch or '0',
+                   queued = read('stream', 0, 'XLEN', base .. ':cmd') or 'wrong type',
+                   queued_bytes = read('string', '0', 'GET', base .. ':bytes') or 'wrong type',
+                   rooms = read('set', 0, 'SCARD', base .. ':rooms') or 'wrong type',
+                   done = read('string', '0-0', 'GET', base .. ':done') or 'wrong type'}
+    json[#json + 1] = entry
+    lines[#lines + 1] = printable(string.format('%-9d %-24s %-7s %-9s %-9s %-7s %s', p,
+      entry.owner == '' and '-' or entry.owner, entry.epoch, entry.queued, entry.queued_bytes, entry.rooms, entry.done))
+  end
+  return lines, json
+end
+
+-- ---- registration ---------------------------------------------------------------------------------------------------
+
+-- cjson writes an empty table as {}, and refuses nothing we hand it.
+local function view(name, show, n_arguments)
+  redis.register_function{function_name = name, flags = {'no-writes'}, callback = function(_, argv)
+    local argument = n_arguments == 1 and argv[1] or nil
+    local format, prefix = argv[n_arguments + 1] or 'text', argv[n_arguments + 2] or 'heya:'
+    if #argv > n_arguments + 2 or (format ~= 'text' and format ~= 'json') then
+      fail('arguments:', n_arguments == 1 and '<id or kind>' or '', '[text|json] [prefix]')
+    end
+    local lines, json = show(prefix, argument)
+    return format == 'json' and cjson.encode(json) or lines
+  end}
+end
+view('heya_room', room, 1)
+view('heya_rooms', rooms, 1)
+view('heya_workers', processes('workers', 'worker:'), 0)
+view('heya_partitions', partitions, 0)
+view('heya_gateways', processes('gateways', 'gateway:'), 0)

@@ -1,0 +1,80 @@
+/* The built-in kinds' messages, and the table of fields that hold them. */
+#include "proto/payload.h"
+
+#include "proto/kinds/chat.pb-c.h"
+#include "proto/kinds/live.pb-c.h"
+
+#include <string.h>
+
+static const struct payload_kind built_in[] = {
+    {"chat",
+     {&heya__kinds__chat__options__descriptor, &heya__kinds__chat__profile__descriptor,
+      &heya__kinds__chat__command__descriptor, &heya__kinds__chat__event__descriptor,
+      &heya__kinds__chat__state__descriptor, &heya__kinds__chat__result__descriptor}},
+    {"live",
+     {&heya__kinds__live__options__descriptor, &heya__kinds__live__profile__descriptor,
+      &heya__kinds__live__command__descriptor, &heya__kinds__live__event__descriptor,
+      &heya__kinds__live__state__descriptor, &heya__kinds__live__result__descriptor}},
+};
+
+/* Every field of client.proto whose comment says "a kind's X". */
+static const struct {
+  const char *message, *field;
+  enum payload_role role;
+} fields[] = {
+    {"heya.v1.Create", "options", PAYLOAD_OPTIONS},   {"heya.v1.Create", "profile", PAYLOAD_PROFILE},
+    {"heya.v1.Join", "options", PAYLOAD_OPTIONS},     {"heya.v1.Join", "profile", PAYLOAD_PROFILE},
+    {"heya.v1.Command", "payload", PAYLOAD_COMMAND},  {"heya.v1.Event", "payload", PAYLOAD_EVENT},
+    {"heya.v1.Snapshot", "options", PAYLOAD_OPTIONS}, {"heya.v1.Snapshot", "state", PAYLOAD_STATE},
+    {"heya.v1.Member", "profile", PAYLOAD_PROFILE},   {"heya.v1.Ack", "result", PAYLOAD_RESULT},
+};
+
+void payload_registry_init(struct payload_registry *registry) {
+  registry->count = 0;
+  for (size_t i = 0; i < sizeof built_in / sizeof *built_in; i++) registry->kinds[registry->count++] = built_in[i];
+}
+
+enum payload_added payload_registry_add(struct payload_registry *registry, const struct payload_kind *kind) {
+  size_t len = strlen(kind->name);
+  if (!kind_is_valid(kind->name, len)) return PAYLOAD_BAD_NAME;
+  if (payload_kind_find(registry, kind->name, len)) return PAYLOAD_DUPLICATE;
+  if (registry->count == PAYLOAD_KINDS_MAX) return PAYLOAD_FULL;
+  registry->kinds[registry->count++] = *kind;
+  return PAYLOAD_ADDED;
+}
+
+const struct payload_kind *payload_kind_find(const struct payload_registry *registry, const char *kind, size_t len) {
+  for (size_t i = 0; i < registry->count; i++) {
+    const char *name = registry->kinds[i].name;
+    if (strlen(name) == len && memcmp(name, kind, len) == 0) return &registry->kinds[i];
+  }
+  return NULL;
+}
+
+const ProtobufCMessageDescriptor *payload_find(const struct payload_registry *registry, const char *kind, size_t len,
+                                               enum payload_role role) {
+  const struct payload_kind *found = payload_kind_find(registry, kind, len);
+  return found ? found->messages[role] : NULL;
+}
+
+bool payload_role_of(const char *message, const char *field, enum payload_role *role) {
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    if (strcmp(fields[i].field, field) != 0 || strcmp(fields[i].message, message) != 0) continue;
+    *role = fields[i].role;
+    return true;
+  }
+  return false;
+}
+
+const ProtobufCFieldDescriptor *payload_kind_field(const ProtobufCMessageDescriptor *descriptor) {
+  static const char *const names[] = {"room", "kind"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(descriptor, names[i]);
+    if (field && field->type == PROTOBUF_C_TYPE_STRING && field->label != PROTOBUF_C_LABEL_REPEATED) return field;
+  }
+  return NULL;
+}
+
+struct bytes payload_kind_in(const char *text) {
+  return bytes_of(text, text ? strcspn(text, "/") : 0);
+}

@@ -1,0 +1,350 @@
+/* Handlers of bus entries. Each answers its sender exactly once, whatever happens, and leaves the room settled. */
+#include "worker/apply.h"
+#include "common/mem.h"
+#include "proto/fault.h"
+#include "worker/group.h"
+#include "worker/kinds/registry.h"
+#include "worker/worker_metrics.h"
+
+#define OPTIONS_MAX_BYTES 16384
+#define PROFILE_MAX_BYTES 4096
+#define ANY_ATTEMPT       UINT32_MAX
+
+/* An entry on its way through a handler. */
+struct request {
+  struct partition *partition;
+  struct effects *effects;
+  const Heya__Bus__Entry *entry;
+  struct room_id id;
+  struct binding from;
+  struct room *room; /* NULL if there is none of this id */
+};
+
+typedef Heya__V1__Error__Code code;
+#define CODE(name) HEYA__V1__ERROR__CODE__##name
+
+/* ---- answers ---- */
+
+static void answer(struct request *r, Heya__V1__ServerMessage *message, Heya__Bus__Attachment attachment) {
+  message->request = r->entry->request;
+  effects_answer(r->effects, r->from, r->id.id, message, attachment);
+}
+
+static void answer_error(struct request *r, Heya__V1__Error *error, Heya__Bus__Attachment attachment) {
+  Heya__V1__ServerMessage message = HEYA__V1__SERVER_MESSAGE__INIT;
+  error->room = r->id.id;
+  message.body_case = HEYA__V1__SERVER_MESSAGE__BODY_ERROR;
+  message.error = error;
+  answer(r, &message, attachment);
+}
+
+/* protobuf-c's strings are not const; packing does not change them. */
+static char *text(const char *constant) {
+  union {
+    const char *from;
+    char *to;
+  } cast = {.from = constant};
+  return cast.to;
+}
+
+static void refuse(struct request *r, code why, const char *message, Heya__Bus__Attachment attachment) {
+  Heya__V1__Error error = HEYA__V1__ERROR__INIT;
+  error.code = why;
+  error.message = text(message && *message ? message : fault_text(why));
+  answer_error(r, &error, attachment);
+}
+
+static void answer_joined(struct request *r, struct member *member, bool created, bool returned) {
+  struct room *room = r->room;
+  Heya__V1__ServerMessage message = HEYA__V1__SERVER_MESSAGE__INIT;
+  Heya__V1__Joined joined = HEYA__V1__JOINED__INIT;
+  joined.room = room->id;
+  joined.created = created;
+  joined.returned = returned;
+  joined.session = member->session;
+  joined.incarnation = room->incarnation;
+  joined.epoch = r->effects->epoch;
+  joined.seq = room->seq;
+  joined.snapshot = room_snapshot(room, member);
+  message.body_case = HEYA__V1__SERVER_MESSAGE__BODY_JOINED;
+  message.joined = &joined;
+  answer(r, &message, HEYA__BUS__ATTACHMENT__ATTACHED);
+}
+
+static void tell_detached(struct effects *effects, struct binding to, const struct room_id *id, code reason) {
+  Heya__V1__ServerMessage message = HEYA__V1__SERVER_MESSAGE__INIT;
+  Heya__V1__Detached detached = HEYA__V1__DETACHED__INIT;
+  detached.room = text(id->id);
+  detached.reason = reason;
+  message.body_case = HEYA__V1__SERVER_MESSAGE__BODY_DETACHED;
+  message.detached = &detached;
+  effects_answer(effects, to, id->id, &message, HEYA__BUS__ATTACHMENT__DETACHED);
+}
+
+/* ---- joining ---- */
+
+/* The member comes by another connection, or again by the same: a new session, which ends the old one. */
+static void seat_again(struct request *r, struct member *member) {
+  struct room *room = r->room;
+  bool was_away = member_is_away(member);
+  bool same_conn = member->binding.outlet == r->from.outlet && member->binding.conn == r->from.conn;
+  if (!was_away && same_conn && member->binding.attempt >= r->from.attempt) return; /* an older join, late */
+  if (!was_away && !same_conn) tell_detached(r->effects, member->binding, &r->id, CODE(REPLACED));
+  member_bind(member, r->from, r->effects->entry.ms);
+  session_reset(&member->window);
+  room_stamp(r->effects, member->session, sizeof member->session);
+  room_touch_facts(room);
+  if (was_away) {
+    Heya__V1__Event event = HEYA__V1__EVENT__INIT;
+    event.body_case = HEYA__V1__EVENT__BODY_BACK;
+    event.back = member->player;
+    group_send(room, (struct audience){.players = &member, .n = 1, .except = true}, &event);
+  }
+  answer_joined(r, member, false, true);
+}
+
+/* The room's own conditions, then the kind's. NULL reply: nothing more to say than the code. */
+static code may_join(struct room *room, struct member *newcomer, struct kind_reply *reply) {
+  if (room->locked) return CODE(ROOM_LOCKED);
+  if (room->n_members >= room->max_members) return CODE(ROOM_FULL);
+  return room->kind->join ? room->kind->join(room, newcomer, reply) : CODE(OK);
+}
+
+static code open_room(struct request *r, const Heya__Bus__Join *join, struct kind_reply *reply) {
+  const struct kind *kind = kind_find(r->partition->kinds, r->id.kind);
+  if (!kind) return CODE(UNKNOWN_KIND);
+  if (join->max_members > kind->max_members_limit) {
+    kind_refuse(reply, "max_members is at most %u", kind->max_members_limit);
+    return CODE(INVALID_ARGUMENT);
+  }
+  struct room *room = room_create(kind, r->effects, &r->id);
+  if (join->max_members) room->max_members = join->max_members;
+  room->created_ms = r->effects->entry.ms;
+  room_stamp(r->effects, room->incarnation, sizeof room->incarnation);
+  buf_append(&room->options, join->options.data, join->options.len);
+  code result = kind->open(room, buf_bytes(&room->options), reply);
+  repository_add(&r->partition->repository, room);
+  if (result == CODE(OK)) {
+    r->room = room;
+  } else {
+    partition_forget(r->partition, room);
+  }
+  return result;
+}
+
+static code find_or_open(struct request *r, const Heya__Bus__Join *join, bool *created, struct kind_reply *reply) {
+  *created = false;
+  if (r->room) return CODE(OK);
+  if (repository_tomb(&r->partition->repository, r->id.id)) return CODE(ROOM_CLOSED);
+  if (join->mode == HEYA__BUS__MODE__JOIN) return CODE(ROOM_NOT_FOUND);
+  *created = true;
+  return open_room(r, join, reply);
+}
+
+static void take_first_seat(struct request *r, const Heya__Bus__Join *join) {
+  struct kind_reply reply = {0};
+  bool created;
+  code result = find_or_open(r, join, &created, &reply);
+  if (result != CODE(OK)) {
+    refuse(r, result, reply.message, HEYA__BUS__ATTACHMENT__DETACHED);
+    return;
+  }
+  struct room *room = r->room;
+  struct member *member = room_member(room, r->entry->player);
+  if (member) {
+    seat_again(r, member);
+    return;
+  }
+  member = member_create(r->entry->player, join->name, bytes_of(join->profile.data, join->profile.len));
+  result = may_join(room, member, &reply);
+  if (result == CODE(OK)) {
+    member_bind(member, r->from, r->effects->entry.ms);
+    room_stamp(r->effects, member->session, sizeof member->session);
+    room_seat(room, member);
+    answer_joined(r, member, created, false);
+    if (created) r->partition->metrics->rooms_opened++;
+    return;
+  }
+  member_destroy(member);
+  refuse(r, result, reply.message, HEYA__BUS__ATTACHMENT__DETACHED);
+  if (!created) return;
+  r->room = NULL; /* nobody is in it and nobody has heard of it */
+  partition_forget(r->partition, room);
+}
+
+static bool apply_join(struct request *r) {
+  const Heya__Bus__Join *join = r->entry->join;
+  if (join->options.len > OPTIONS_MAX_BYTES || join->profile.len > PROFILE_MAX_BYTES) return false;
+  if (!display_name_is_valid(join->name, strlen(join->name))) return false;
+  if (r->id.derived && join->mode == HEYA__BUS__MODE__JOIN_OR_CREATE) return false;
+  take_first_seat(r, join);
+  return true;
+}
+
+/* ---- leaving ---- */
+
+static bool apply_leave(struct request *r) {
+  struct member *member = r->room ? room_member(r->room, r->entry->player) : NULL;
+  if (!member || !member_is_bound_to(member, r->from)) {
+    refuse(r, CODE(NOT_IN_ROOM), NULL, HEYA__BUS__ATTACHMENT__DETACHED);
+    return true;
+  }
+  Heya__V1__ServerMessage message = HEYA__V1__SERVER_MESSAGE__INIT;
+  Heya__V1__Left left = HEYA__V1__LEFT__INIT;
+  left.room = r->room->id;
+  message.body_case = HEYA__V1__SERVER_MESSAGE__BODY_LEFT;
+  message.left = &left;
+  room_unseat(r->room, member, HEYA__V1__LEAVE_REASON__ASKED);
+  answer(r, &message, HEYA__BUS__ATTACHMENT__DETACHED);
+  return true;
+}
+
+/* A late word of an older connection, or of an older join of this one, changes nothing: the binding differs. */
+static bool apply_disconnected(struct request *r) {
+  if (!r->room) return true;
+  for (size_t i = 0; i < r->room->n_members; i++) {
+    struct member *member = r->room->members[i];
+    struct binding binding = r->from;
+    if (binding.attempt == ANY_ATTEMPT) binding.attempt = member->binding.attempt;
+    if (!member_is_bound_to(member, binding)) continue;
+    room_set_away(r->room, member);
+    break;
+  }
+  return true;
+}
+
+/* ---- commands ---- */
+
+static void answer_outcome(struct request *r, uint32_t number, code result, const char *message, struct bytes data) {
+  if (result != CODE(OK)) {
+    Heya__V1__Error error = HEYA__V1__ERROR__INIT;
+    error.code = result;
+    error.message = text(message && *message ? message : fault_text(result));
+    error.number = number;
+    answer_error(r, &error, HEYA__BUS__ATTACHMENT__UNCHANGED);
+    return;
+  }
+  Heya__V1__ServerMessage wrapper = HEYA__V1__SERVER_MESSAGE__INIT;
+  Heya__V1__Ack ack = HEYA__V1__ACK__INIT;
+  union {
+    const void *from;
+    uint8_t *to;
+  } cast = {.from = data.data};
+  ack.room = r->room->id;
+  ack.number = number;
+  ack.result = (ProtobufCBinaryData){.len = data.len, .data = cast.to};
+  wrapper.body_case = HEYA__V1__SERVER_MESSAGE__BODY_ACK;
+  wrapper.ack = &ack;
+  answer(r, &wrapper, HEYA__BUS__ATTACHMENT__UNCHANGED);
+}
+
+static void execute(struct request *r, struct member *member, const Heya__Bus__Command *command) {
+  struct kind_reply reply = {0};
+  uint32_t number = member->window.last + 1;
+  code result = r->room->kind->command(r->room, member, bytes_of(command->payload.data, command->payload.len), &reply);
+  struct bytes data = result == CODE(OK) ? buf_bytes(&reply.result) : (struct bytes){0};
+  session_note(&member->window, result, reply.message, data);
+  room_touch(r->room);
+  answer_outcome(r, number, result, reply.message, data);
+  buf_close(&reply.result);
+  r->partition->metrics->commands++;
+}
+
+static void answer_again(struct request *r, const struct member *member, uint32_t number) {
+  const struct outcome *outcome = session_outcome(&member->window, number);
+  r->partition->metrics->duplicates++;
+  if (!outcome) {
+    answer_outcome(r, number, CODE(OK), NULL, (struct bytes){0});
+  } else {
+    answer_outcome(r, number, (code)outcome->code, outcome->message, bytes_of(outcome->result, outcome->result_len));
+  }
+}
+
+static void refuse_gap(struct request *r, const struct member *member, uint32_t number) {
+  Heya__V1__Error error = HEYA__V1__ERROR__INIT;
+  error.code = CODE(GAP);
+  error.message = text(fault_text(CODE(GAP)));
+  error.number = number;
+  error.expected = member->window.last + 1;
+  answer_error(r, &error, HEYA__BUS__ATTACHMENT__UNCHANGED);
+}
+
+static bool apply_command(struct request *r) {
+  const Heya__Bus__Command *command = r->entry->command;
+  struct member *member = r->room ? room_member(r->room, r->entry->player) : NULL;
+  if (!member || !member_is_bound_to(member, r->from)) {
+    Heya__V1__Error error = HEYA__V1__ERROR__INIT;
+    error.code = r->room ? CODE(STALE) : CODE(ROOM_CLOSED);
+    error.message = text(fault_text(error.code));
+    error.number = command->number;
+    answer_error(r, &error, HEYA__BUS__ATTACHMENT__DETACHED);
+    return true;
+  }
+  uint32_t number = command->number ? command->number : member->window.last + 1;
+  switch (session_judge(&member->window, number)) {
+  case SESSION_NEXT: execute(r, member, command); break;
+  case SESSION_DUPLICATE: answer_again(r, member, number); break;
+  case SESSION_GAP: refuse_gap(r, member, number); break;
+  case SESSION_TOO_OLD: answer_outcome(r, number, CODE(TOO_OLD), NULL, (struct bytes){0}); break;
+  }
+  return true;
+}
+
+/* ---- for the whole partition ---- */
+
+static void leave_dead_gateway(struct partition *partition, struct room *room, const struct outlet *outlet) {
+  for (size_t i = 0; i < room->n_members; i++) {
+    if (room->members[i]->binding.outlet == outlet) room_set_away(room, room->members[i]);
+  }
+  partition_settle(partition, room);
+}
+
+static bool apply_gateway_gone(struct partition *partition, const char *gateway) {
+  if (!process_id_is_valid(gateway, strlen(gateway))) return false;
+  struct outlet *outlet = effects_outlet(&partition->effects, gateway);
+  struct room *room, *next;
+  HASH_ITER(hh, partition->repository.rooms, room, next) {
+    if (outlet->bound == 0) break;
+    leave_dead_gateway(partition, room, outlet);
+  }
+  return true;
+}
+
+/* ---- dispatch ---- */
+
+static const struct {
+  bool (*apply)(struct request *);
+  bool for_player; /* names one */
+} handlers[] = {
+    [HEYA__BUS__ENTRY__BODY_JOIN] = {apply_join, true},
+    [HEYA__BUS__ENTRY__BODY_LEAVE] = {apply_leave, true},
+    [HEYA__BUS__ENTRY__BODY_COMMAND] = {apply_command, true},
+    [HEYA__BUS__ENTRY__BODY_DISCONNECTED] = {apply_disconnected, false},
+};
+
+static bool apply_to_room(struct partition *partition, const char *sender, const Heya__Bus__Entry *entry) {
+  struct request request = {.partition = partition, .effects = &partition->effects, .entry = entry};
+  size_t body = (size_t)entry->body_case;
+  if (body >= sizeof handlers / sizeof *handlers || !handlers[body].apply) return false;
+  if (!room_id_parse(entry->room, strlen(entry->room), &request.id)) return false;
+  if (handlers[body].for_player && !player_is_valid(entry->player, strlen(entry->player))) return false;
+  request.from = (struct binding){
+      .outlet = effects_outlet(&partition->effects, sender), .conn = entry->conn, .attempt = entry->attempt};
+  request.room = repository_find(&partition->repository, request.id.id);
+  bool sound = handlers[body].apply(&request);
+  struct room *room = request.room;
+  if (!room) return sound;
+  if (room->completing && !room_has_ended(room)) room_end(room, room->close_reason);
+  partition_settle(partition, room);
+  return sound;
+}
+
+bool apply_entry(struct partition *partition, const char *sender, const Heya__Bus__Entry *entry) {
+  switch (entry->body_case) {
+  case HEYA__BUS__ENTRY__BODY_TIME:
+    partition->time_asked_ms = 0; /* if it came too early, another is asked for */
+    return true;
+  case HEYA__BUS__ENTRY__BODY_GATEWAY_GONE: return apply_gateway_gone(partition, entry->gateway_gone->gateway);
+  default: return apply_to_room(partition, sender, entry);
+  }
+}

@@ -1,0 +1,11 @@
+/* What each kind of entry does to its room: joins, leaves, commands, lost connections. One small handler each. */
+#ifndef HEYA_WORKER_APPLY_H
+#define HEYA_WORKER_APPLY_H
+
+#include "proto/bus.pb-c.h"
+#include "worker/partition.h"
+
+/* `sender` is the checked id of the gateway or worker that wrote it. False if the entry makes no sense. */
+bool apply_entry(struct partition *, const char *sender, const Heya__Bus__Entry *);
+
+#endif

@@ -1,0 +1,146 @@
+/* Group commit: whatever all partitions did since the last one becomes one commit; while it is under way the next one
+ * collects. Nobody hears of an effect before Redis has it, since the events travel inside. */
+#include "common/mem.h"
+#include "worker/record.h"
+#include "worker/worker.h"
+
+#define RETRY_US 1000000 /* a partition whose commit Redis refused is claimed again after this */
+
+/* ---- freezing ---- */
+
+static void *take(struct worker *worker, size_t count, size_t size) {
+  void *memory = arena_alloc(&worker->frozen, (count ? count : 1) * size);
+  if (!memory) mem_exhausted(count * size);
+  return memory;
+}
+
+static void freeze_rooms(struct worker *worker, struct effects *effects, struct commit_segment *segment) {
+  segment->rooms = take(worker, effects->n_ended + effects->n_changed, sizeof *segment->rooms);
+  for (size_t i = 0; i < effects->n_ended; i++) {
+    segment->rooms[segment->n_rooms++] = (struct commit_room){.id = effects->ended[i].id,
+                                                              .kind = effects->ended[i].kind,
+                                                              .gone = true,
+                                                              .tomb_until_ms = effects->ended[i].tomb_until_ms};
+  }
+  for (size_t i = 0; i < effects->n_changed; i++) {
+    record_room(effects->changed[i], &worker->frozen, &segment->rooms[segment->n_rooms++]);
+    arena_reset(&effects->scratch);
+  }
+}
+
+static void freeze_segment(struct worker *worker, struct slot *slot, struct commit_segment *segment) {
+  struct effects *effects = &slot->partition.effects;
+  *segment = (struct commit_segment){.partition = slot_number(slot),
+                                     .epoch = slot->epoch,
+                                     .done = slot->partition.cursor,
+                                     .consumed_bytes = effects->consumed_bytes};
+  freeze_rooms(worker, effects, segment);
+  if (effects->own_batch.len) {
+    segment->appends = take(worker, 1, sizeof *segment->appends);
+    segment->appends[segment->n_appends++] =
+        (struct commit_append){.partition = segment->partition, .batch = buf_bytes(&effects->own_batch)};
+  }
+  segment->deliveries = take(worker, effects->n_outlets, sizeof *segment->deliveries);
+  for (size_t i = 0; i < effects->n_outlets; i++) {
+    struct outlet *outlet = effects->outlets[i];
+    if (outlet->deliveries.len == 0) continue;
+    segment->deliveries[segment->n_deliveries++] =
+        (struct commit_delivery){.gateway = outlet->gateway, .deliveries = buf_bytes(&outlet->deliveries)};
+  }
+  slot->commit_epoch = slot->epoch;
+}
+
+static void forget_frozen(struct worker *worker, struct effects *effects) {
+  for (size_t i = 0; i < effects->n_changed; i++) room_changes_clear(effects->changed[i]);
+  worker->metrics->deliveries += effects->sent;
+  effects->sent = 0;
+  effects_clear(effects);
+}
+
+/* ---- the answer ---- */
+
+static void drop_fenced(struct worker *worker, const struct store_commit_outcome *outcome) {
+  for (size_t i = 0; i < outcome->n_fenced; i++) {
+    if (outcome->fenced[i] >= worker->config.partitions) continue;
+    struct slot *slot = &worker->slots[outcome->fenced[i]];
+    worker->metrics->commits_fenced++;
+    if (slot->commit_epoch && slot->epoch == slot->commit_epoch) slot_drop(slot, "fenced");
+    ownership_hurry(worker);
+  }
+}
+
+static void tell_gone_gateways(struct worker *worker, const struct store_commit_outcome *outcome) {
+  for (size_t i = 0; i < outcome->n_gone; i++) {
+    for (uint32_t p = 0; p < worker->config.partitions; p++) {
+      struct slot *slot = &worker->slots[p];
+      if (slot->state == SLOT_LIVE) partition_gateway_gone(&slot->partition, outcome->gone[i]);
+    }
+  }
+}
+
+static void drop_committed(struct worker *worker, const char *reason, uint64_t retry_at_us) {
+  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+    struct slot *slot = &worker->slots[p];
+    if (slot->commit_epoch == 0 || slot->epoch != slot->commit_epoch) continue;
+    slot->retry_at_us = retry_at_us;
+    slot_drop(slot, reason);
+  }
+  ownership_hurry(worker);
+}
+
+/* Nothing of it took effect, or we cannot know what did. A room with a key of the wrong type is written whole next time,
+ * which deletes all its keys first; anything else waits a moment, so that a lasting fault does not spin. */
+static void on_refused(struct worker *worker, enum store_result result, const struct store_commit_outcome *outcome) {
+  uint64_t retry_at_us = worker->store->ops->monotonic_us(worker->store) + RETRY_US;
+  const char *wrong_room = outcome ? outcome->wrong_room : NULL;
+  worker->metrics->commits_failed++;
+  log_error(worker->log, "commit_failed", F_S("result", store_result_name(result)),
+            F_S("message", outcome ? outcome->message : NULL), F_S("room", wrong_room));
+  if (wrong_room) {
+    uint32_t p = room_partition(wrong_room, strlen(wrong_room), worker->config.partitions);
+    snprintf(worker->slots[p].heal, sizeof worker->slots[p].heal, "%s", wrong_room);
+    retry_at_us = 0;
+  }
+  drop_committed(worker, "commit failed", retry_at_us);
+}
+
+static void on_commit(void *arg, enum store_result result, const struct store_commit_outcome *outcome) {
+  struct worker *worker = arg;
+  worker->committing = false;
+  metric_observe_us(&worker->metrics->commit_time,
+                    worker->store->ops->monotonic_us(worker->store) - worker->commit_sent_us);
+  if (result == STORE_OK) {
+    worker->metrics->commits++;
+    drop_fenced(worker, outcome);
+    tell_gone_gateways(worker, outcome);
+  } else if (result == STORE_LOST) {
+    worker->metrics->commits_lost++;
+    drop_committed(worker, "commit without an answer", 0);
+  } else {
+    on_refused(worker, result, outcome);
+  }
+  for (uint32_t p = 0; p < worker->config.partitions; p++) worker->slots[p].commit_epoch = 0;
+}
+
+void commit_turn(struct worker *worker) {
+  struct store *store = worker->store;
+  if (worker->committing || !worker->initialised) return;
+  struct commit commit = {.worker = worker->config.id};
+  commit.segments = take(worker, worker->config.partitions, sizeof *commit.segments);
+  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+    struct slot *slot = &worker->slots[p];
+    if (slot->state != SLOT_LIVE && slot->state != SLOT_LEAVING) continue;
+    if (slot->state == SLOT_LIVE) partition_ask_time(&slot->partition, store->ops->now_ms(store, p));
+    if (effects_any(&slot->partition.effects)) freeze_segment(worker, slot, &commit.segments[commit.n_segments++]);
+  }
+  if (commit.n_segments) {
+    worker->committing = true;
+    worker->commit_sent_us = store->ops->monotonic_us(store);
+    worker->metrics->segments += commit.n_segments;
+    store->ops->commit(store, &commit, on_commit, worker);
+    for (size_t i = 0; i < commit.n_segments; i++) {
+      forget_frozen(worker, &worker->slots[commit.segments[i].partition].partition.effects);
+    }
+  }
+  arena_reset(&worker->frozen);
+}

@@ -1,0 +1,159 @@
+/* Deliveries are encoded at once into one buffer per gateway; the encodings of a repeated field concatenate. */
+#include "worker/effects.h"
+#include "common/mem.h"
+
+#define SCRATCH_FIRST_BYTES 16384
+#define SCRATCH_LIMIT_BYTES (64u << 20)
+
+#define GROW(array, n, cap)                                                                                          \
+  do {                                                                                                               \
+    if ((n) == (cap)) {                                                                                              \
+      (cap) = (cap) ? 2 * (cap) : 8;                                                                                 \
+      (array) = xrealloc((array), (cap) * sizeof *(array));                                                          \
+    }                                                                                                                \
+  } while (0)
+
+void effects_init(struct effects *effects, uint32_t partition, uint64_t epoch) {
+  *effects = (struct effects){.partition = partition, .epoch = epoch};
+  arena_init(&effects->scratch, SCRATCH_FIRST_BYTES, SCRATCH_LIMIT_BYTES);
+}
+
+static void outlet_destroy(struct outlet *outlet) {
+  free(outlet->conns);
+  buf_close(&outlet->deliveries);
+  free(outlet);
+}
+
+void effects_close(struct effects *effects) {
+  for (size_t i = 0; i < effects->n_outlets; i++) outlet_destroy(effects->outlets[i]);
+  free(effects->outlets);
+  free(effects->changed);
+  free(effects->ended);
+  buf_close(&effects->own_batch);
+  arena_close(&effects->scratch);
+  *effects = (struct effects){0};
+}
+
+void effects_clear(struct effects *effects) {
+  for (size_t i = 0; i < effects->n_outlets; i++) buf_clear(&effects->outlets[i]->deliveries);
+  effects->n_changed = 0;
+  effects->n_ended = 0;
+  effects->consumed_bytes = 0;
+  effects->moved = false;
+  effects->waiting_bytes = 0;
+  buf_clear(&effects->own_batch);
+  effects_drop_idle_outlets(effects);
+}
+
+bool effects_any(const struct effects *effects) {
+  if (effects->moved || effects->n_changed || effects->n_ended || effects->own_batch.len) return true;
+  for (size_t i = 0; i < effects->n_outlets; i++) {
+    if (effects->outlets[i]->deliveries.len) return true;
+  }
+  return false;
+}
+
+struct outlet *effects_outlet(struct effects *effects, const char *gateway) {
+  for (size_t i = 0; i < effects->n_outlets; i++) {
+    if (strcmp(effects->outlets[i]->gateway, gateway) == 0) return effects->outlets[i];
+  }
+  GROW(effects->outlets, effects->n_outlets, effects->cap_outlets);
+  struct outlet *outlet = xcalloc(1, sizeof *outlet);
+  snprintf(outlet->gateway, sizeof outlet->gateway, "%s", gateway);
+  return effects->outlets[effects->n_outlets++] = outlet;
+}
+
+void effects_drop_idle_outlets(struct effects *effects) {
+  size_t kept = 0;
+  for (size_t i = 0; i < effects->n_outlets; i++) {
+    struct outlet *outlet = effects->outlets[i];
+    if (outlet->bound || outlet->deliveries.len) {
+      effects->outlets[kept++] = outlet;
+    } else {
+      outlet_destroy(outlet);
+    }
+  }
+  effects->n_outlets = kept;
+}
+
+static void deliver(struct effects *effects, struct outlet *outlet, Heya__Bus__Delivery *delivery) {
+  Heya__Bus__Deliveries deliveries = HEYA__BUS__DELIVERIES__INIT;
+  deliveries.n_deliveries = 1;
+  deliveries.deliveries = &delivery;
+  size_t size = heya__bus__deliveries__get_packed_size(&deliveries);
+  heya__bus__deliveries__pack(&deliveries, buf_reserve(&outlet->deliveries, size));
+  outlet->deliveries.len += size;
+  effects->waiting_bytes += size;
+  effects->sent += delivery->n_conns;
+}
+
+/* protobuf-c's structs are not const-correct: what they point to is not changed by packing. */
+static char *unconst(const char *text) {
+  union {
+    const char *from;
+    char *to;
+  } cast = {.from = text};
+  return cast.to;
+}
+
+void effects_answer(struct effects *effects, struct binding to, const char *room, Heya__V1__ServerMessage *message,
+                    Heya__Bus__Attachment attachment) {
+  if (!to.outlet) return;
+  size_t size = heya__v1__server_message__get_packed_size(message);
+  uint8_t *bytes = xmalloc(size);
+  heya__v1__server_message__pack(message, bytes);
+  Heya__Bus__Delivery delivery = HEYA__BUS__DELIVERY__INIT;
+  delivery.n_conns = 1;
+  delivery.conns = &to.conn;
+  delivery.message = (ProtobufCBinaryData){.len = size, .data = bytes};
+  delivery.room = unconst(room);
+  delivery.attachment = attachment;
+  delivery.attempt = to.attempt;
+  deliver(effects, to.outlet, &delivery);
+  free(bytes);
+}
+
+void outlet_collect(struct outlet *outlet, uint64_t conn) {
+  GROW(outlet->conns, outlet->n_conns, outlet->cap_conns);
+  outlet->conns[outlet->n_conns++] = conn;
+}
+
+void effects_broadcast(struct effects *effects, const char *room, struct bytes message) {
+  Heya__Bus__Delivery delivery = HEYA__BUS__DELIVERY__INIT;
+  union {
+    const void *from;
+    uint8_t *to;
+  } cast = {.from = message.data};
+  delivery.message = (ProtobufCBinaryData){.len = message.len, .data = cast.to};
+  delivery.room = unconst(room);
+  for (size_t i = 0; i < effects->n_outlets; i++) {
+    struct outlet *outlet = effects->outlets[i];
+    if (outlet->n_conns == 0) continue;
+    delivery.n_conns = outlet->n_conns;
+    delivery.conns = outlet->conns;
+    deliver(effects, outlet, &delivery);
+    outlet->n_conns = 0;
+  }
+}
+
+void effects_append_own(struct effects *effects, Heya__Bus__Entry *entry) {
+  Heya__Bus__Batch batch = HEYA__BUS__BATCH__INIT;
+  batch.n_entries = 1;
+  batch.entries = &entry;
+  size_t size = heya__bus__batch__get_packed_size(&batch);
+  heya__bus__batch__pack(&batch, buf_reserve(&effects->own_batch, size));
+  effects->own_batch.len += size;
+}
+
+void effects_changed(struct effects *effects, struct room *room) {
+  GROW(effects->changed, effects->n_changed, effects->cap_changed);
+  effects->changed[effects->n_changed++] = room;
+}
+
+void effects_ended(struct effects *effects, const char *id, const char *kind, uint64_t tomb_until_ms) {
+  GROW(effects->ended, effects->n_ended, effects->cap_ended);
+  struct ended_room *ended = &effects->ended[effects->n_ended++];
+  *ended = (struct ended_room){.tomb_until_ms = tomb_until_ms};
+  snprintf(ended->id, sizeof ended->id, "%s", id);
+  snprintf(ended->kind, sizeof ended->kind, "%s", kind);
+}

@@ -1,0 +1,88 @@
+/* What a partition has done since its last commit and has told nobody yet: one per owned partition.
+ *
+ * Rooms write into it (events and answers per gateway, which rooms changed, which ended); worker/commit.c freezes it into
+ * a segment. Knows no store and no loop. All of it is dropped when the partition is lost: nobody has heard of it.
+ */
+#ifndef HEYA_WORKER_EFFECTS_H
+#define HEYA_WORKER_EFFECTS_H
+
+#include "common/buf.h"
+#include "common/commit.h"
+#include "proto/arena.h"
+#include "proto/bus.pb-c.h"
+#include "proto/client.pb-c.h"
+#include "proto/keys.h"
+#include "proto/names.h"
+#include <stdint.h>
+
+struct room;
+
+/* A gateway as this partition knows it. */
+struct outlet {
+  char gateway[PROCESS_ID_MAX + 1];
+  uint32_t bound;           /* members whose connection is there */
+  uint64_t last_bound_ms;   /* stream time of the last join from there */
+  bool gone_said;           /* an entry GatewayGone is on its way */
+  uint64_t *conns;          /* scratch of the event being sent */
+  size_t n_conns, cap_conns;
+  struct buf deliveries;    /* encoded heya.bus.Deliveries */
+};
+
+/* A connection of a client, as its gateway named it. */
+struct binding {
+  struct outlet *outlet; /* NULL: none */
+  uint64_t conn;
+  uint32_t attempt; /* the join that made it */
+};
+
+struct ended_room {
+  char id[ROOM_ID_MAX + 1];
+  char kind[KIND_MAX + 1];
+  uint64_t tomb_until_ms;
+};
+
+struct effects {
+  uint32_t partition;
+  uint64_t epoch;
+  struct stream_id entry; /* being applied; its ms is the partition's time */
+  uint32_t index;         /* within the entry's batch */
+  uint64_t consumed_bytes;
+  bool moved;             /* entries were consumed since the last commit */
+  struct outlet **outlets;
+  size_t n_outlets, cap_outlets;
+  struct room **changed; /* each once, see room->is_changed */
+  size_t n_changed, cap_changed;
+  struct ended_room *ended;
+  size_t n_ended, cap_ended;
+  struct buf own_batch; /* encoded heya.bus.Batch for the own stream */
+  size_t waiting_bytes; /* of deliveries and log entries */
+  struct arena scratch; /* valid until the entry is applied */
+  uint64_t sent;        /* deliveries, for metrics */
+};
+
+void effects_init(struct effects *, uint32_t partition, uint64_t epoch);
+void effects_close(struct effects *);
+/* After a freeze: forgets what is in the segment; outlets and scratch stay. Rooms reset their own part. */
+void effects_clear(struct effects *);
+/* Whether there is anything to commit. */
+bool effects_any(const struct effects *);
+
+/* The outlet of a gateway, made if there is none. */
+struct outlet *effects_outlet(struct effects *, const char *gateway);
+/* Forgets outlets without members and without deliveries. */
+void effects_drop_idle_outlets(struct effects *);
+
+/* A message to one connection, telling its gateway what it means for the connection's place in the room. */
+void effects_answer(struct effects *, struct binding, const char *room, Heya__V1__ServerMessage *,
+                    Heya__Bus__Attachment);
+/* An encoded message to the connections collected in every outlet's `conns`, which are cleared. */
+void effects_broadcast(struct effects *, const char *room, struct bytes message);
+void outlet_collect(struct outlet *, uint64_t conn);
+
+/* An entry for the partition's own stream. */
+void effects_append_own(struct effects *, Heya__Bus__Entry *);
+
+void effects_changed(struct effects *, struct room *);
+void effects_ended(struct effects *, const char *id, const char *kind, uint64_t tomb_until_ms);
+
+#endif

@@ -1,0 +1,225 @@
+/* Room to proto structs in the scratch arena to bytes; and back with every value checked. */
+#include "worker/image.h"
+#include "common/mem.h"
+#include "proto/codec.h"
+#include "proto/image.pb-c.h"
+#include "worker/kinds/registry.h"
+
+#define IMAGE_SCHEMA 1
+
+/* ---- save ---- */
+
+static void *scratch(struct room *room, size_t count, size_t size) {
+  void *memory = arena_alloc(&room->effects->scratch, (count ? count : 1) * size);
+  if (!memory) mem_exhausted(count * size);
+  return memory;
+}
+
+static void save_outcomes(struct room *room, struct member *member, Heya__Image__Member *out) {
+  const struct session_window *window = &member->window;
+  Heya__Image__Outcome *outcomes = scratch(room, window->n_noted, sizeof *outcomes);
+  out->outcomes = scratch(room, window->n_noted, sizeof *out->outcomes);
+  out->n_outcomes = window->n_noted;
+  for (size_t i = 0; i < window->n_noted; i++) {
+    const struct outcome *noted = &window->noted[i];
+    heya__image__outcome__init(&outcomes[i]);
+    outcomes[i].number = noted->number;
+    outcomes[i].code = noted->code;
+    outcomes[i].message = noted->message;
+    outcomes[i].result = (ProtobufCBinaryData){.len = noted->result_len, .data = noted->result};
+    out->outcomes[i] = &outcomes[i];
+  }
+}
+
+static void save_member(struct room *room, struct member *member, Heya__Image__Member *out) {
+  heya__image__member__init(out);
+  out->player = member->player;
+  out->name = member->name;
+  out->profile = (ProtobufCBinaryData){.len = member->profile.len, .data = member->profile.data};
+  out->session = member->session;
+  if (member->binding.outlet) out->gateway = member->binding.outlet->gateway;
+  out->conn = member->binding.conn;
+  out->attempt = member->binding.attempt;
+  out->away_until_ms = member->away_until_ms;
+  out->last_number = member->window.last;
+  save_outcomes(room, member, out);
+}
+
+static void save_members(struct room *room, Heya__Image__Room *image) {
+  Heya__Image__Member *members = scratch(room, room->n_members, sizeof *members);
+  image->members = scratch(room, room->n_members, sizeof *image->members);
+  image->n_members = room->n_members;
+  for (size_t i = 0; i < room->n_members; i++) {
+    save_member(room, room->members[i], &members[i]);
+    image->members[i] = &members[i];
+  }
+}
+
+static void save_timers(struct room *room, Heya__Image__Room *image) {
+  Heya__Image__Timer *timers = scratch(room, room->n_timers, sizeof *timers);
+  image->timers = scratch(room, room->n_timers, sizeof *image->timers);
+  image->n_timers = room->n_timers;
+  for (size_t i = 0; i < room->n_timers; i++) {
+    heya__image__timer__init(&timers[i]);
+    timers[i].id = room->timers[i].id;
+    timers[i].at_ms = room->timers[i].at_ms;
+    image->timers[i] = &timers[i];
+  }
+}
+
+static void save_results(struct room *room, Heya__Image__Room *image) {
+  Heya__Image__ResultLine *lines = scratch(room, room->n_results, sizeof *lines);
+  image->results = scratch(room, room->n_results, sizeof *image->results);
+  image->n_results = room->n_results;
+  for (size_t i = 0; i < room->n_results; i++) {
+    heya__image__result_line__init(&lines[i]);
+    lines[i].player = room->results[i].player;
+    lines[i].text = room->results[i].text;
+    image->results[i] = &lines[i];
+  }
+}
+
+void image_save(struct room *room, struct buf *out) {
+  Heya__Image__Room image = HEYA__IMAGE__ROOM__INIT;
+  struct buf state = {0};
+  room->kind->save(room, &state);
+  image.schema = IMAGE_SCHEMA;
+  image.id = room->id;
+  image.incarnation = room->incarnation;
+  image.created_ms = room->created_ms;
+  image.locked = room->locked;
+  if (room->host) image.host = room->host->player;
+  image.max_members = room->max_members;
+  image.seq = room->seq;
+  image.expire_at_ms = room->expire_at_ms;
+  image.derived = room->derived;
+  image.options = (ProtobufCBinaryData){.len = room->options.len, .data = room->options.data};
+  image.state = (ProtobufCBinaryData){.len = state.len, .data = state.data};
+  image.deadline_ms = room->deadline_ms;
+  image.round = room->round;
+  save_members(room, &image);
+  save_timers(room, &image);
+  save_results(room, &image);
+  size_t size = heya__image__room__get_packed_size(&image);
+  heya__image__room__pack(&image, buf_reserve(out, size));
+  out->len += size;
+  buf_close(&state);
+}
+
+/* ---- load ---- */
+
+static bool copy_text(char *out, size_t size, const char *text) {
+  return (size_t)snprintf(out, size, "%s", text) < size;
+}
+
+static bool load_window(struct member *member, const Heya__Image__Member *image) {
+  member->window.last = image->last_number;
+  for (size_t i = 0; i < image->n_outcomes; i++) {
+    const Heya__Image__Outcome *outcome = image->outcomes[i];
+    if (!session_restore(&member->window, outcome->number, outcome->code, outcome->message,
+                         bytes_of(outcome->result.data, outcome->result.len))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+static bool load_member(struct room *room, const Heya__Image__Member *image) {
+  if (!player_is_valid(image->player, strlen(image->player))) return false;
+  if (!display_name_is_valid(image->name, strlen(image->name))) return false;
+  if (room_member(room, image->player)) return false;
+  bool bound = image->gateway[0] != '\0';
+  if (bound && !process_id_is_valid(image->gateway, strlen(image->gateway))) return false;
+  if (bound == (image->away_until_ms != 0)) return false;
+
+  struct member *member =
+      member_create(image->player, image->name, bytes_of(image->profile.data, image->profile.len));
+  if (!copy_text(member->session, sizeof member->session, image->session) || !load_window(member, image)) {
+    member_destroy(member);
+    return false;
+  }
+  if (bound) {
+    struct binding binding = {
+        .outlet = effects_outlet(room->effects, image->gateway), .conn = image->conn, .attempt = image->attempt};
+    member_bind(member, binding, 0);
+  }
+  member->away_until_ms = image->away_until_ms;
+  member->line_changed = false;
+  if (room->n_members == room->cap_members) {
+    room->cap_members = room->cap_members ? 2 * room->cap_members : 4;
+    room->members = xrealloc(room->members, room->cap_members * sizeof(struct member *));
+  }
+  room->members[room->n_members++] = member;
+  HASH_ADD_STR(room->by_player, player, member);
+  return true;
+}
+
+static bool load_timers(struct room *room, const Heya__Image__Room *image) {
+  if (image->n_timers > ROOM_TIMERS_MAX || (image->n_timers && !room->kind->timer)) return false;
+  for (size_t i = 0; i < image->n_timers; i++) {
+    if (image->timers[i]->at_ms == 0) return false;
+    room->timers[i] = (struct room_timer){.id = image->timers[i]->id, .at_ms = image->timers[i]->at_ms};
+  }
+  room->n_timers = image->n_timers;
+  return true;
+}
+
+static bool load_results(struct room *room, const Heya__Image__Room *image) {
+  room->results = xcalloc(image->n_results, sizeof *room->results);
+  for (size_t i = 0; i < image->n_results; i++) {
+    struct room_result *result = &room->results[room->n_results++];
+    if (!copy_text(result->player, sizeof result->player, image->results[i]->player)) return false;
+    if (!copy_text(result->text, sizeof result->text, image->results[i]->text)) return false;
+  }
+  return true;
+}
+
+static const char *fill(struct room *room, const Heya__Image__Room *image) {
+  if (!copy_text(room->incarnation, sizeof room->incarnation, image->incarnation) || !*room->incarnation) {
+    return "bad incarnation";
+  }
+  room->created_ms = image->created_ms;
+  room->seq = image->seq;
+  room->max_members = image->max_members;
+  room->derived = image->derived;
+  room->locked = image->locked;
+  room->expire_at_ms = image->expire_at_ms;
+  room->deadline_ms = image->deadline_ms;
+  room->round = image->round;
+  if (room->max_members == 0 || room->max_members > room->kind->max_members_limit) return "bad max_members";
+  buf_append(&room->options, image->options.data, image->options.len);
+  for (size_t i = 0; i < image->n_members; i++) {
+    if (!load_member(room, image->members[i])) return "bad member";
+  }
+  if (image->host[0]) room->host = room_member(room, image->host);
+  if ((room->n_members == 0) != (room->host == NULL)) return "bad host";
+  if ((room->n_members == 0) != (room->expire_at_ms != 0)) return "bad expiry";
+  if (!load_timers(room, image)) return "bad timer";
+  if (!load_results(room, image)) return "bad result line";
+  if (!room->kind->load(room, bytes_of(image->state.data, image->state.len))) return "bad state of its kind";
+  return NULL;
+}
+
+struct room *image_load(const struct kind_registry *kinds, struct effects *effects, const char *id,
+                        struct bytes bytes, const char **reason) {
+  struct room_id parsed;
+  const struct kind *kind;
+  ProtobufCMessage *message;
+  *reason = "bad room id";
+  if (!room_id_parse(id, strlen(id), &parsed)) return NULL;
+  *reason = "unknown kind";
+  if (!(kind = kind_find(kinds, parsed.kind))) return NULL;
+  enum codec_result result = codec_unpack(&codec_limits_internal, &heya__image__room__descriptor, &effects->scratch,
+                                          bytes.data, bytes.len, &message);
+  *reason = codec_result_text(result);
+  if (result != CODEC_OK) return NULL;
+  const Heya__Image__Room *image = (const Heya__Image__Room *)message;
+  *reason = "schema or id differs";
+  if (image->schema != IMAGE_SCHEMA || strcmp(image->id, id) != 0) return NULL;
+
+  struct room *room = room_create(kind, effects, &parsed);
+  *reason = fill(room, image);
+  if (!*reason) return room;
+  room_destroy(room);
+  return NULL;
+}

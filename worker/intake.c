@@ -1,0 +1,64 @@
+/* One blocking read over the streams of all live partitions. Each answer is checked against the epoch in which the read
+ * was sent: a late one for a partition that was lost, or lost and won again, is thrown away. */
+#include "worker/worker.h"
+
+#define READ_BLOCK_MS     1000
+#define WAITING_MAX_BYTES (8u << 20) /* of uncommitted effects; beyond it reading waits for the commit */
+
+static void on_read(void *arg, enum store_result result, const struct store_entry *entries, size_t n) {
+  struct worker *worker = arg;
+  worker->reading = false;
+  worker->metrics->reads++;
+  if (result == STORE_BROKEN || result == STORE_FAILED) {
+    log_error(worker->log, "read_failed", F_S("result", store_result_name(result)));
+  }
+  if (result != STORE_OK) return;
+  for (size_t i = 0; i < n; i++) {
+    if (entries[i].partition >= worker->config.partitions) continue;
+    struct slot *slot = &worker->slots[entries[i].partition];
+    if (slot->state == SLOT_LIVE && slot->epoch == slot->read_epoch) partition_consume(&slot->partition, &entries[i]);
+  }
+}
+
+static size_t waiting_bytes(const struct worker *worker) {
+  size_t waiting = 0;
+  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+    if (worker->slots[p].state == SLOT_LIVE) waiting += worker->slots[p].partition.effects.waiting_bytes;
+  }
+  return waiting;
+}
+
+/* Whether the outstanding read misses a partition that has become live since. */
+static bool read_is_stale(const struct worker *worker) {
+  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+    const struct slot *slot = &worker->slots[p];
+    if (slot->state == SLOT_LIVE && slot->read_epoch != slot->epoch) return true;
+  }
+  return false;
+}
+
+void intake_turn(struct worker *worker) {
+  struct store *store = worker->store;
+  if (worker->reading) {
+    if (!worker->wake_wanted && read_is_stale(worker)) {
+      worker->wake_wanted = true;
+      store->ops->read_wake(store);
+    }
+    return;
+  }
+  if (!worker->initialised || waiting_bytes(worker) > WAITING_MAX_BYTES) return;
+  size_t n = 0;
+  struct store_position *positions = arena_alloc(&worker->frozen, worker->config.partitions * sizeof *positions);
+  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+    struct slot *slot = &worker->slots[p];
+    slot->read_epoch = slot->state == SLOT_LIVE ? slot->epoch : 0;
+    if (slot->state != SLOT_LIVE) continue;
+    positions[n++] = (struct store_position){.partition = p, .after = slot->partition.cursor};
+  }
+  if (n) {
+    worker->reading = true;
+    worker->wake_wanted = false;
+    store->ops->read(store, positions, n, READ_BLOCK_MS, on_read, worker);
+  }
+  arena_reset(&worker->frozen);
+}

@@ -1,0 +1,233 @@
+/* Which partitions are ours. Every renewal of the lease answers with a view of the deployment; from it each worker computes
+ * who should own what, claims what is free or orphaned and its own, and lets go of what others should have. */
+#include "common/mem.h"
+#include "worker/assignment.h"
+#include "worker/worker.h"
+
+#define RENEW_MAX_US     250000  /* a view at least so often, whatever the lease */
+#define RENEW_EXPECT_US  25000   /* while a partition that should be ours is about to be released */
+#define RENEW_RETRY_US   100000
+#define SETTLE_MS        1000    /* nobody lets go of a partition that he has for a shorter time */
+#define FREE_FOR_ALL_MS  100     /* a partition that is free for longer is anybody's */
+
+uint32_t slot_number(const struct slot *slot) {
+  return slot->partition.number;
+}
+
+void slot_drop(struct slot *slot, const char *reason) {
+  if (slot->state == SLOT_FREE) return;
+  if (slot->state == SLOT_CLAIMING || slot->state == SLOT_LOADING) {
+    slot->abandon = true; /* its callback is still to come */
+    return;
+  }
+  struct worker *worker = slot->worker;
+  bool loaded = slot->state == SLOT_LIVE || slot->state == SLOT_LEAVING;
+  if (loaded) partition_close(&slot->partition);
+  if (loaded) worker->metrics->dropped++;
+  log_info(worker->log, "partition_dropped", F_U("partition", slot_number(slot)), F_U("epoch", slot->epoch),
+           F_S("reason", reason));
+  slot->state = SLOT_FREE;
+}
+
+void ownership_hurry(struct worker *worker) {
+  worker->renew_at_us = 0;
+}
+
+/* ---- claim and load ---- */
+
+static void on_room(void *arg, const char *id, struct bytes image, uint64_t tomb_until_ms) {
+  struct slot *slot = arg;
+  if (slot->abandon) return;
+  partition_load(&slot->partition, id, image, tomb_until_ms, strcmp(slot->heal, id) == 0);
+  slot->worker->metrics->rooms_loaded++;
+}
+
+static void on_loaded(void *arg, enum store_result result) {
+  struct slot *slot = arg;
+  struct worker *worker = slot->worker;
+  if (result != STORE_OK || slot->abandon) {
+    partition_close(&slot->partition);
+    slot->state = SLOT_FREE;
+    slot->retry_at_us = worker->store->ops->monotonic_us(worker->store) + RENEW_RETRY_US;
+    return;
+  }
+  slot->state = SLOT_LIVE;
+  slot->heal[0] = '\0';
+  slot->since_ms = worker->store->ops->now_ms(worker->store, slot_number(slot));
+  log_info(worker->log, "partition_live", F_U("partition", slot_number(slot)), F_U("epoch", slot->epoch),
+           F_U("rooms", repository_count(&slot->partition.repository)));
+}
+
+static void on_claimed(void *arg, enum store_result result, uint64_t epoch, struct stream_id done) {
+  struct slot *slot = arg;
+  struct worker *worker = slot->worker;
+  if (result != STORE_OK || slot->abandon) {
+    slot->state = SLOT_FREE;
+    if (result == STORE_DENIED) worker->metrics->claims_denied++;
+    if (result == STORE_FAILED || result == STORE_BROKEN) {
+      slot->retry_at_us = worker->store->ops->monotonic_us(worker->store) + 10 * RENEW_RETRY_US;
+    }
+    ownership_hurry(worker);
+    return;
+  }
+  worker->metrics->claims++;
+  slot->epoch = epoch;
+  slot->state = SLOT_LOADING;
+  partition_open(&slot->partition, epoch, done);
+  worker->store->ops->load(worker->store, slot_number(slot), on_room, on_loaded, slot);
+}
+
+static void claim(struct slot *slot, const struct store_owner *seen) {
+  struct worker *worker = slot->worker;
+  if (slot->retry_at_us > worker->store->ops->monotonic_us(worker->store)) return;
+  slot->state = SLOT_CLAIMING;
+  slot->abandon = false;
+  worker->store->ops->claim(worker->store, slot_number(slot), worker->config.id, seen, on_claimed, slot);
+}
+
+/* ---- release ---- */
+
+static void on_released(void *arg, enum store_result result) {
+  struct slot *slot = arg;
+  if (slot->state != SLOT_RELEASING) return;
+  if (result == STORE_OK) slot->worker->metrics->releases++;
+  slot->state = SLOT_FREE;
+  ownership_hurry(slot->worker);
+}
+
+void ownership_release_clean(struct worker *worker) {
+  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+    struct slot *slot = &worker->slots[p];
+    if (slot->state != SLOT_LEAVING || slot->commit_epoch || effects_any(&slot->partition.effects)) continue;
+    partition_close(&slot->partition);
+    slot->state = SLOT_RELEASING;
+    log_info(worker->log, "partition_released", F_U("partition", p), F_U("epoch", slot->epoch));
+    worker->store->ops->release(worker->store, p, worker->config.id, slot->epoch, on_released, slot);
+  }
+}
+
+/* ---- the view ---- */
+
+static bool has_lease(const struct store_view *view, const char *worker) {
+  for (size_t i = 0; i < view->n_workers; i++) {
+    if (strcmp(view->workers[i].id, worker) == 0) return true;
+  }
+  return false;
+}
+
+/* owners[p] is an index into the returned list of workers that want partitions. The caller frees it. */
+static const char **assign(const struct store_view *view, uint32_t partitions, size_t *owners) {
+  const char **wanting = xcalloc(view->n_workers, sizeof *wanting);
+  size_t n = 0;
+  for (size_t i = 0; i < view->n_workers; i++) {
+    if (!view->workers[i].draining) wanting[n++] = view->workers[i].id;
+  }
+  assignment_compute(wanting, n, partitions, owners);
+  return wanting;
+}
+
+/* Redis says it is ours. */
+static void keep_own(struct slot *slot, const struct store_owner *owner, bool wanted, uint64_t now_ms) {
+  struct worker *worker = slot->worker;
+  bool stopping = worker->state == WORKER_STOPPING;
+  if (slot->state == SLOT_LIVE && slot->epoch < owner->epoch) slot_drop(slot, "an epoch of ours that we do not know");
+  if (slot->state == SLOT_FREE && !stopping) claim(slot, owner);
+  if (slot->state == SLOT_FREE && stopping) {
+    slot->state = SLOT_RELEASING;
+    worker->store->ops->release(worker->store, slot_number(slot), worker->config.id, owner->epoch, on_released, slot);
+  }
+  if (slot->state == SLOT_LIVE && (stopping || (!wanted && now_ms > slot->since_ms + SETTLE_MS))) {
+    slot->state = SLOT_LEAVING;
+  }
+}
+
+/* Redis says it is not ours. */
+static void take_others(struct slot *slot, const struct store_owner *owner, bool wanted, const struct store_view *view) {
+  struct worker *worker = slot->worker;
+  /* Our own claim may be younger than the view; then its epoch is higher than what the view says. */
+  if ((slot->state == SLOT_LIVE || slot->state == SLOT_LEAVING) && slot->epoch < owner->epoch) {
+    slot_drop(slot, "has another owner");
+  }
+  if (slot->state != SLOT_FREE || worker->state != WORKER_RUNNING) return;
+  bool is_free = owner->worker[0] == '\0';
+  bool is_orphan = !is_free && !has_lease(view, owner->worker);
+  bool for_all = is_free && owner->freed_ms && view->now_ms > owner->freed_ms + FREE_FOR_ALL_MS;
+  if ((wanted && (is_free || is_orphan)) || for_all) {
+    claim(slot, owner);
+  } else if (wanted) {
+    worker->expecting = true;
+  }
+}
+
+static void on_view(void *arg, enum store_result result, const struct store_view *view) {
+  struct worker *worker = arg;
+  uint64_t now_us = worker->store->ops->monotonic_us(worker->store);
+  worker->renewing = false;
+  if (result != STORE_OK || view->n_owners != worker->config.partitions) {
+    worker->renew_at_us = now_us + RENEW_RETRY_US;
+    log_warn(worker->log, "renew_failed", F_S("result", store_result_name(result)));
+    return;
+  }
+  worker->renewed = true;
+  worker->expecting = false;
+  size_t *owners = xcalloc(worker->config.partitions, sizeof *owners);
+  const char **wanting = assign(view, worker->config.partitions, owners);
+  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+    struct slot *slot = &worker->slots[p];
+    const struct store_owner *owner = &view->owners[p];
+    bool wanted = owners[p] != ASSIGNMENT_NOBODY && strcmp(wanting[owners[p]], worker->config.id) == 0;
+    if (strcmp(owner->worker, worker->config.id) == 0) {
+      keep_own(slot, owner, wanted, view->now_ms);
+    } else {
+      take_others(slot, owner, wanted, view);
+    }
+    if (slot->state == SLOT_LIVE) {
+      partition_check_gateways(&slot->partition, view->gateways, view->n_gateways, view->now_ms);
+    }
+  }
+  free(wanting);
+  free(owners);
+}
+
+static void count_holdings(struct worker *worker) {
+  struct worker_metrics *metrics = worker->metrics;
+  metrics->partitions = metrics->rooms = metrics->members = 0;
+  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+    const struct slot *slot = &worker->slots[p];
+    if (slot->state != SLOT_LIVE && slot->state != SLOT_LEAVING) continue;
+    metrics->partitions++;
+    metrics->rooms += repository_count(&slot->partition.repository);
+    for (size_t i = 0; i < slot->partition.effects.n_outlets; i++) {
+      metrics->members += slot->partition.effects.outlets[i]->bound;
+    }
+  }
+}
+
+void ownership_turn(struct worker *worker) {
+  struct store *store = worker->store;
+  uint64_t now_us = store->ops->monotonic_us(store);
+  if (worker->renewing || worker->retiring || !worker->initialised || now_us < worker->renew_at_us) return;
+  uint64_t interval_us = worker->config.lease_ms * 1000 / 3;
+  if (interval_us > RENEW_MAX_US) interval_us = RENEW_MAX_US;
+  if (worker->expecting) interval_us = RENEW_EXPECT_US;
+  worker->renew_at_us = now_us + interval_us;
+  worker->renewing = true;
+  count_holdings(worker);
+  struct store_worker_info info = {
+      .id = worker->config.id,
+      .host = worker->config.host,
+      .address = worker->config.address,
+      .version = worker->config.version,
+      .pid = worker->config.pid,
+      .lease_ms = worker->config.lease_ms,
+      .n_partitions = (uint32_t)worker->metrics->partitions,
+      .n_rooms = worker->metrics->rooms,
+      .draining = worker->state == WORKER_STOPPING,
+  };
+  store->ops->renew(store, &info, on_view, worker);
+}
+
+uint64_t ownership_wait_us(const struct worker *worker, uint64_t now_us) {
+  if (worker->renewing || !worker->initialised) return RENEW_MAX_US;
+  return worker->renew_at_us > now_us ? worker->renew_at_us - now_us : 0;
+}

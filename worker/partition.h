@@ -1,0 +1,59 @@
+/* A partition that this worker owns: its rooms, its place in its command stream, its time, and its uncommitted effects.
+ *
+ * Time is the millisecond part of the id of the entry being applied: Redis's clock, the same for every owner. Timers fire
+ * in that time, before the entry that passes them is applied; when nobody sends anything, the partition asks for an entry
+ * of its own. Pure: no store, no loop. All of it is thrown away when the partition is lost, and made again by
+ * partition_open and partition_load.
+ */
+#ifndef HEYA_WORKER_PARTITION_H
+#define HEYA_WORKER_PARTITION_H
+
+#include "common/log.h"
+#include "common/store.h"
+#include "worker/effects.h"
+#include "worker/repository.h"
+#include "worker/timers.h"
+
+struct kind_registry;
+struct worker_metrics;
+
+struct partition {
+  uint32_t number;
+  const struct kind_registry *kinds;
+  struct log *log;
+  struct worker_metrics *metrics;
+  struct stream_id cursor; /* last entry that was consumed */
+  uint64_t time_asked_ms; /* an entry Time is on its way since this was due; 0: none */
+  struct effects effects;
+  struct repository repository;
+  struct timers rooms_due;
+  struct timers tombs_due;
+  struct log_limit bad_input;
+};
+
+/* Begins to own: nothing is loaded, everything up to `done` is in the images. */
+void partition_open(struct partition *, uint64_t epoch, struct stream_id done);
+void partition_close(struct partition *);
+
+/* One room as Redis has it (store_room_cb). `heal`: its keys are unsound and are to be written whole. */
+void partition_load(struct partition *, const char *id, struct bytes image, uint64_t tomb_until_ms, bool heal);
+
+/* Applies an entry of its stream, all of its batch; entries at or below the cursor are ignored. */
+void partition_consume(struct partition *, const struct store_entry *);
+
+/* When it needs an entry to come, in stream time; 0: never. */
+uint64_t partition_next_due_ms(const struct partition *);
+/* By Redis's clock it is now_ms: asks for an entry Time if one is needed and none is on its way. */
+void partition_ask_time(struct partition *, uint64_t now_ms);
+
+/* A gateway is dead: says so in the partition's own stream, once, if any member is bound to it. */
+void partition_gateway_gone(struct partition *, const char *gateway);
+/* The same for every gateway that a view from now_ms does not know. */
+void partition_check_gateways(struct partition *, const char *const *living, size_t n, uint64_t now_ms);
+
+/* For worker/apply.c: a room was touched at the current time. Renews its timer, or forgets it if it has ended. */
+void partition_settle(struct partition *, struct room *);
+/* Likewise: a room that never came to be, or that was settled as ended, leaves memory. */
+void partition_forget(struct partition *, struct room *);
+
+#endif

@@ -1,0 +1,244 @@
+/* The life of a room: seats, host, empty time, timers, end. What kinds see of it is in worker/room_kind.c. */
+#include "worker/room.h"
+#include "common/mem.h"
+#include "worker/group.h"
+#include <inttypes.h>
+
+struct room *room_create(const struct kind *kind, struct effects *effects, const struct room_id *id) {
+  struct room *room = xcalloc(1, sizeof *room);
+  room->kind = kind;
+  room->effects = effects;
+  memcpy(room->id, id->id, sizeof room->id);
+  room->derived = id->derived;
+  room->max_members = kind->max_members;
+  room->state = xcalloc(1, kind->state_size);
+  return room;
+}
+
+void room_destroy(struct room *room) {
+  if (!room) return;
+  if (room->kind->close) room->kind->close(room);
+  HASH_CLEAR(hh, room->by_player);
+  for (size_t i = 0; i < room->n_members; i++) member_destroy(room->members[i]);
+  room_changes_clear(room);
+  free(room->changes.removed);
+  free(room->changes.log);
+  free(room->members);
+  free(room->results);
+  free(room->state);
+  buf_close(&room->options);
+  free(room);
+}
+
+void room_touch(struct room *room) {
+  if (room->is_changed) return;
+  room->is_changed = true;
+  effects_changed(room->effects, room);
+}
+
+void room_touch_facts(struct room *room) {
+  room->changes.facts = true;
+  room_touch(room);
+}
+
+void room_changes_clear(struct room *room) {
+  struct room_changes *changes = &room->changes;
+  for (size_t i = 0; i < changes->n_log; i++) {
+    free(changes->log[i].to);
+    free(changes->log[i].message);
+  }
+  for (size_t i = 0; i < room->n_members; i++) room->members[i]->line_changed = false;
+  changes->whole = changes->facts = changes->results = false;
+  changes->deadline = COMMIT_DEADLINE_KEEP;
+  changes->n_removed = 0;
+  changes->n_log = 0;
+  room->is_changed = false;
+}
+
+void room_stamp(const struct effects *effects, char *out, size_t size) {
+  snprintf(out, size, "%" PRIu64 "-%" PRIu64 ".%" PRIu32, effects->entry.ms, effects->entry.seq, effects->index);
+}
+
+Heya__V1__Status room_status(const struct room *room) {
+  if (room->n_members == 0) return HEYA__V1__STATUS__EMPTY;
+  return room->locked ? HEYA__V1__STATUS__LOCKED : HEYA__V1__STATUS__OPEN;
+}
+
+/* ---- members ---- */
+
+static void send_player_event(struct room *room, Heya__V1__Event__BodyCase what, struct member *about,
+                              struct audience audience) {
+  Heya__V1__Event event = HEYA__V1__EVENT__INIT;
+  event.body_case = what;
+  event.host = about->player; /* host, away and back share their place in the union */
+  group_send(room, audience, &event);
+}
+
+static void set_host(struct room *room, struct member *host) {
+  room->host = host;
+  room_touch_facts(room);
+}
+
+void room_seat(struct room *room, struct member *member) {
+  bool was_empty = room->n_members == 0;
+  if (room->n_members == room->cap_members) {
+    room->cap_members = room->cap_members ? 2 * room->cap_members : 4;
+    room->members = xrealloc(room->members, room->cap_members * sizeof(struct member *));
+  }
+  room->members[room->n_members++] = member;
+  HASH_ADD_STR(room->by_player, player, member);
+  member->line_changed = true;
+  if (was_empty) {
+    room->expire_at_ms = 0;
+    room->changes.whole = true; /* new, or revived: right whether or not its keys have expired meanwhile */
+    set_host(room, member);
+  }
+  room_touch_facts(room);
+  if (was_empty) return;
+  Heya__V1__Event event = HEYA__V1__EVENT__INIT;
+  Heya__V1__Member proto = member_to_proto(member);
+  event.body_case = HEYA__V1__EVENT__BODY_JOINED;
+  event.joined = &proto;
+  group_send(room, (struct audience){.players = &member, .n = 1, .except = true}, &event);
+}
+
+static void take_seat_away(struct room *room, struct member *member) {
+  size_t seat = 0;
+  while (room->members[seat] != member) seat++;
+  room->n_members--;
+  memmove(room->members + seat, room->members + seat + 1, (room->n_members - seat) * sizeof(struct member *));
+  HASH_DEL(room->by_player, member);
+}
+
+static void note_removed_line(struct room *room, const struct member *member) {
+  struct room_changes *changes = &room->changes;
+  if (changes->n_removed == changes->cap_removed) {
+    changes->cap_removed = changes->cap_removed ? 2 * changes->cap_removed : 4;
+    changes->removed = xrealloc(changes->removed, changes->cap_removed * sizeof *changes->removed);
+  }
+  memcpy(changes->removed[changes->n_removed++], member->player, sizeof member->player);
+}
+
+static void become_empty(struct room *room) {
+  room->host = NULL;
+  room->locked = false;
+  room->expire_at_ms = room->effects->entry.ms + room->kind->empty_ms;
+}
+
+void room_unseat(struct room *room, struct member *member, Heya__V1__LeaveReason reason) {
+  take_seat_away(room, member);
+  note_removed_line(room, member);
+  room_touch_facts(room);
+  bool was_host = room->host == member;
+  if (was_host) room->host = room->n_members ? room->members[0] : NULL;
+  if (room->n_members) {
+    Heya__V1__Event event = HEYA__V1__EVENT__INIT;
+    Heya__V1__MemberLeft left = HEYA__V1__MEMBER_LEFT__INIT;
+    left.player = member->player;
+    left.reason = reason;
+    event.body_case = HEYA__V1__EVENT__BODY_MEMBER_LEFT;
+    event.member_left = &left;
+    group_send(room, (struct audience){0}, &event);
+    if (was_host) send_player_event(room, HEYA__V1__EVENT__BODY_HOST, room->host, (struct audience){0});
+  }
+  if (room->kind->leave) room->kind->leave(room, member, reason);
+  member_destroy(member);
+  if (room->n_members == 0) become_empty(room);
+}
+
+void room_set_away(struct room *room, struct member *member) {
+  member_unbind(member);
+  member->away_until_ms = room->effects->entry.ms + room->kind->away_ms;
+  member->line_changed = true;
+  room_touch_facts(room);
+  send_player_event(room, HEYA__V1__EVENT__BODY_AWAY, member,
+                    (struct audience){.players = &member, .n = 1, .except = true});
+}
+
+/* ---- time ---- */
+
+static void take_earlier(uint64_t *due, uint64_t at_ms) {
+  if (at_ms && (*due == 0 || at_ms < *due)) *due = at_ms;
+}
+
+uint64_t room_next_due_ms(const struct room *room) {
+  uint64_t due = 0;
+  take_earlier(&due, room->expire_at_ms);
+  for (size_t i = 0; i < room->n_members; i++) take_earlier(&due, room->members[i]->away_until_ms);
+  for (size_t i = 0; i < room->n_timers; i++) take_earlier(&due, room->timers[i].at_ms);
+  return due;
+}
+
+static struct room_timer *earliest_timer(struct room *room) {
+  struct room_timer *first = NULL;
+  for (size_t i = 0; i < room->n_timers; i++) {
+    if (!first || room->timers[i].at_ms < first->at_ms) first = &room->timers[i];
+  }
+  return first;
+}
+
+static struct member *earliest_away(struct room *room) {
+  struct member *first = NULL;
+  for (size_t i = 0; i < room->n_members; i++) {
+    struct member *member = room->members[i];
+    if (member->away_until_ms && (!first || member->away_until_ms < first->away_until_ms)) first = member;
+  }
+  return first;
+}
+
+/* One thing that is due, the earliest first; false when nothing is. */
+static bool fire_one(struct room *room, uint64_t now_ms) {
+  struct room_timer *timer = earliest_timer(room);
+  struct member *away = earliest_away(room);
+  uint64_t due = room_next_due_ms(room);
+  if (due == 0 || due > now_ms) return false;
+  if (timer && timer->at_ms == due) {
+    uint32_t id = timer->id;
+    *timer = room->timers[--room->n_timers];
+    room_touch(room);
+    room->kind->timer(room, id);
+    if (room->completing) room_end(room, room->close_reason);
+  } else if (away && away->away_until_ms == due) {
+    room_unseat(room, away, HEYA__V1__LEAVE_REASON__TIMED_OUT);
+    if (room->completing) room_end(room, room->close_reason);
+  } else {
+    room_end(room, HEYA__V1__CLOSE_REASON__EXPIRED);
+  }
+  return true;
+}
+
+void room_fire(struct room *room) {
+  while (!room_has_ended(room) && fire_one(room, room->effects->entry.ms)) continue;
+}
+
+/* ---- the end ---- */
+
+bool room_has_ended(const struct room *room) {
+  return room->incarnation[0] == '\0';
+}
+
+static void detach(struct room *room, struct member *member) {
+  Heya__V1__ServerMessage message = HEYA__V1__SERVER_MESSAGE__INIT;
+  Heya__V1__Detached detached = HEYA__V1__DETACHED__INIT;
+  detached.room = room->id;
+  detached.reason = room->close_reason == HEYA__V1__CLOSE_REASON__FAILED ? HEYA__V1__ERROR__CODE__ROOM_FAILED
+                                                                         : HEYA__V1__ERROR__CODE__ROOM_CLOSED;
+  message.body_case = HEYA__V1__SERVER_MESSAGE__BODY_DETACHED;
+  message.detached = &detached;
+  effects_answer(room->effects, member->binding, room->id, &message, HEYA__BUS__ATTACHMENT__DETACHED);
+}
+
+void room_end(struct room *room, Heya__V1__CloseReason reason) {
+  room->close_reason = reason;
+  if (room->n_members) {
+    Heya__V1__Event event = HEYA__V1__EVENT__INIT;
+    Heya__V1__RoomClosed closed = HEYA__V1__ROOM_CLOSED__INIT;
+    closed.reason = reason;
+    event.body_case = HEYA__V1__EVENT__BODY_CLOSED;
+    event.closed = &closed;
+    group_send(room, (struct audience){0}, &event);
+  }
+  for (size_t i = 0; i < room->n_members; i++) detach(room, room->members[i]);
+  effects_ended(room->effects, room->id, room->kind->name, room->derived ? room->effects->entry.ms + TOMB_MS : 0);
+  room->incarnation[0] = '\0';
+}

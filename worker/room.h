@@ -1,0 +1,114 @@
+/* A room's context: members, host, state of its kind, timers, and what of it has changed since the last commit.
+ *
+ * Lives in its partition's repository. worker/apply.c calls it for entries, worker/record.c turns it into what Redis
+ * gets, worker/image.c saves and loads it. Everything that happens here happens in stream order, at a stream time, in
+ * one thread; what it says goes into the partition's effects.
+ */
+#ifndef HEYA_WORKER_ROOM_H
+#define HEYA_WORKER_ROOM_H
+
+#include "common/buf.h"
+#include "proto/names.h"
+#include "worker/effects.h"
+#include "worker/kind.h"
+#include "worker/member.h"
+#include "worker/timers.h"
+#include <uthash.h>
+
+#define INCARNATION_MAX 48
+
+struct room_timer {
+  uint32_t id;
+  uint64_t at_ms;
+};
+
+struct room_result {
+  char player[PLAYER_MAX + 1];
+  char text[160];
+};
+
+struct room_log_entry {
+  uint64_t seq;
+  char *to; /* owned, see common/commit.h */
+  void *message; /* owned */
+  size_t message_len;
+};
+
+/* What the next commit has to write of the room, besides its image. */
+struct room_changes {
+  bool whole;   /* everything, after deleting every key */
+  bool facts;   /* the readable fields */
+  bool results; /* all result lines */
+  enum commit_deadline deadline;
+  char (*removed)[PLAYER_MAX + 1]; /* member lines to delete */
+  size_t n_removed, cap_removed;
+  struct room_log_entry *log;
+  size_t n_log, cap_log;
+};
+
+struct room {
+  const struct kind *kind;
+  struct effects *effects; /* of its partition */
+  char id[ROOM_ID_MAX + 1];
+  char incarnation[INCARNATION_MAX];
+  uint64_t created_ms;
+  uint64_t seq; /* of its last event */
+  uint32_t max_members;
+  bool derived;      /* made by create: leaves a tomb */
+  bool locked;
+  bool completing;   /* ends after the current call into the kind */
+  Heya__V1__CloseReason close_reason;
+  uint64_t expire_at_ms; /* stream time; 0 while anyone is in the room */
+  struct buf options;
+  void *state;
+  struct member **members; /* longest-seated first; the host is among them */
+  size_t n_members, cap_members;
+  struct member *by_player;
+  struct member *host; /* NULL while empty */
+  struct room_timer timers[ROOM_TIMERS_MAX];
+  size_t n_timers;
+  struct room_result *results;
+  size_t n_results;
+  uint64_t deadline_ms; /* shown; 0: none */
+  uint32_t round;
+  struct timer_node due;
+  struct room_changes changes;
+  bool is_changed; /* listed in effects->changed */
+  UT_hash_handle hh; /* in the repository */
+};
+
+struct room *room_create(const struct kind *, struct effects *, const struct room_id *);
+void room_destroy(struct room *);
+
+/* It differs from what Redis has: to be called by whatever changes it. */
+void room_touch(struct room *);
+/* The same, and its readable fields too. */
+void room_touch_facts(struct room *);
+/* After a freeze. */
+void room_changes_clear(struct room *);
+
+Heya__V1__Status room_status(const struct room *);
+/* When it wants room_fire in stream time; 0: never. */
+uint64_t room_next_due_ms(const struct room *);
+/* Does what is due at the partition's time. The room may have ended afterwards (room_has_ended). */
+void room_fire(struct room *);
+bool room_has_ended(const struct room *);
+
+/* Members. A newcomer takes the last seat; in an empty room he becomes the host and the room is written whole. */
+void room_seat(struct room *, struct member *);
+void room_unseat(struct room *, struct member *, Heya__V1__LeaveReason);
+/* His connection is gone; the seat is kept for the kind's away time. */
+void room_set_away(struct room *, struct member *);
+
+/* Tells everybody that it has ended, detaches their connections, and leaves a tomb if it was derived. */
+void room_end(struct room *, Heya__V1__CloseReason);
+
+/* A timer id, an "entry id and index" text that is unique: for sessions and incarnations. */
+void room_stamp(const struct effects *, char *out, size_t size);
+
+/* As clients see it; the proto's memory is the scratch arena. `viewer` decides what of the state is shown. */
+Heya__V1__Snapshot *room_snapshot(struct room *, const struct member *viewer);
+
+#define TOMB_MS (10 * 60 * 1000)
+
+#endif

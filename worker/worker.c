@@ -1,0 +1,139 @@
+/* The life of a worker: connect and check, run, stop. */
+#include "worker/worker.h"
+#include "common/mem.h"
+#include <inttypes.h>
+
+#define FROZEN_FIRST_BYTES (256u << 10)
+#define MAX_WAIT_US        250000
+
+static void on_ready(void *arg, bool ready) {
+  struct worker *worker = arg;
+  log_info(worker->log, ready ? "redis_connected" : "redis_lost");
+  if (ready) return;
+  worker->initialised = false;
+  worker->renewed = false;
+  for (uint32_t p = 0; p < worker->config.partitions; p++) slot_drop(&worker->slots[p], "connection lost");
+}
+
+struct worker *worker_create(const struct worker_config *config, struct store *store,
+                             const struct kind_registry *kinds, struct worker_metrics *metrics, struct log *log) {
+  struct worker *worker = xcalloc(1, sizeof *worker);
+  worker->config = *config;
+  worker->store = store;
+  worker->kinds = kinds;
+  worker->metrics = metrics;
+  worker->log = log;
+  worker->slots = xcalloc(config->partitions, sizeof *worker->slots);
+  for (uint32_t p = 0; p < config->partitions; p++) {
+    struct slot *slot = &worker->slots[p];
+    slot->worker = worker;
+    slot->partition = (struct partition){.number = p, .kinds = kinds, .log = log, .metrics = metrics};
+  }
+  arena_init(&worker->frozen, FROZEN_FIRST_BYTES, ARENA_NO_LIMIT);
+  store->on_ready = on_ready;
+  store->on_ready_arg = worker;
+  return worker;
+}
+
+void worker_destroy(struct worker *worker) {
+  if (!worker) return;
+  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+    struct slot *slot = &worker->slots[p];
+    if (slot->state == SLOT_LOADING || slot->state == SLOT_LIVE || slot->state == SLOT_LEAVING) {
+      partition_close(&slot->partition);
+    }
+  }
+  arena_close(&worker->frozen);
+  free(worker->slots);
+  free(worker);
+}
+
+/* ---- start ---- */
+
+static void on_init(void *arg, enum store_result result, const char *message,
+                    const struct store_deployment *deployment) {
+  struct worker *worker = arg;
+  worker->initialising = false;
+  if (result == STORE_OK) {
+    worker->initialised = true;
+    ownership_hurry(worker);
+    log_info(worker->log, "deployment_joined", F_S("cluster", deployment->cluster),
+             F_U("partitions", deployment->partitions));
+  } else if (result != STORE_LOST) {
+    worker->state = WORKER_FAILED;
+    snprintf(worker->failure, sizeof worker->failure, "%s", message ? message : store_result_name(result));
+  }
+}
+
+static void init_turn(struct worker *worker) {
+  if (worker->initialised || worker->initialising || !worker->store->ops->ready(worker->store)) return;
+  worker->initialising = true;
+  struct store_deployment deployment = {.partitions = worker->config.partitions};
+  worker->store->ops->init(worker->store, deployment, on_init, worker);
+}
+
+bool worker_ready(const struct worker *worker, struct buf *reason) {
+  if (worker->state == WORKER_RUNNING && worker->renewed) return true;
+  buf_append_str(reason, worker->state == WORKER_STOPPING ? "stopping" : "not connected to Redis");
+  return false;
+}
+
+/* ---- stop ---- */
+
+void worker_stop(struct worker *worker) {
+  if (worker->state == WORKER_STOPPING || worker->state == WORKER_STOPPED) return;
+  worker->state = WORKER_STOPPING;
+  ownership_hurry(worker);
+}
+
+static void on_retired(void *arg, enum store_result result) {
+  struct worker *worker = arg;
+  (void)result; /* without an answer the lease runs out by itself */
+  worker->state = WORKER_STOPPED;
+}
+
+/* Everything is committed and released, as a view taken after the stop confirms. */
+static bool has_let_go(const struct worker *worker) {
+  if (worker->committing || worker->renewing || !worker->renewed) return false;
+  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+    if (worker->slots[p].state != SLOT_FREE) return false;
+  }
+  return true;
+}
+
+static void stop_turn(struct worker *worker) {
+  if (worker->state != WORKER_STOPPING || worker->retiring || !has_let_go(worker)) return;
+  worker->retiring = true;
+  worker->store->ops->retire(worker->store, worker->config.id, on_retired, worker);
+}
+
+/* ---- turn ---- */
+
+/* The earliest timer of any room, by our estimate of Redis's clock. */
+static uint64_t timers_wait_us(const struct worker *worker) {
+  uint64_t wait_us = MAX_WAIT_US;
+  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+    const struct slot *slot = &worker->slots[p];
+    if (slot->state != SLOT_LIVE || slot->partition.time_asked_ms) continue;
+    uint64_t due_ms = partition_next_due_ms(&slot->partition);
+    if (due_ms == 0) continue;
+    uint64_t now_ms = worker->store->ops->now_ms(worker->store, p);
+    uint64_t wait = due_ms > now_ms ? (due_ms - now_ms) * 1000 : 0;
+    if (wait < wait_us) wait_us = wait;
+  }
+  return wait_us;
+}
+
+uint64_t worker_turn(struct worker *worker) {
+  if (worker->state == WORKER_STOPPED || worker->state == WORKER_FAILED) return MAX_WAIT_US;
+  if (worker->state == WORKER_STARTING) worker->state = WORKER_RUNNING;
+  init_turn(worker);
+  ownership_turn(worker);
+  commit_turn(worker);
+  ownership_release_clean(worker);
+  intake_turn(worker);
+  stop_turn(worker);
+  uint64_t wait_us = ownership_wait_us(worker, worker->store->ops->monotonic_us(worker->store));
+  uint64_t timers_us = worker->committing ? MAX_WAIT_US : timers_wait_us(worker);
+  return wait_us < timers_us ? wait_us : timers_us;
+}

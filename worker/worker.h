@@ -1,0 +1,107 @@
+/* A worker: owns partitions, reads their streams, applies what comes, commits what it did.
+ *
+ * Runs without a loop of its own: worker_turn does whatever can be done now and says when it wants to be called again;
+ * the store's callbacks only note what they learned. So main.c drives it with libev, and a simulation with virtual time.
+ *
+ *   worker.c     life: start, turn, stop
+ *   ownership.c  leases and claims: which partitions are ours, and getting there
+ *   intake.c     one blocking read over all partitions that are live
+ *   commit.c     freezing the effects of all partitions into one commit, one in flight at a time
+ *
+ * After any doubt (a lost connection, a commit without an answer) a partition's memory is dropped and the partition is
+ * claimed again: the one recovery path.
+ */
+#ifndef HEYA_WORKER_WORKER_H
+#define HEYA_WORKER_WORKER_H
+
+#include "common/log.h"
+#include "common/store.h"
+#include "proto/arena.h"
+#include "worker/kinds/registry.h"
+#include "worker/partition.h"
+#include "worker/worker_metrics.h"
+
+enum slot_state {
+  SLOT_FREE,      /* not ours, or ours and not loaded */
+  SLOT_CLAIMING,
+  SLOT_LOADING,
+  SLOT_LIVE,
+  SLOT_LEAVING,   /* takes no more entries; released when its effects are committed */
+  SLOT_RELEASING,
+};
+
+struct slot {
+  struct worker *worker;
+  enum slot_state state;
+  uint64_t epoch;          /* while not FREE or CLAIMING */
+  uint64_t since_ms;       /* Redis's clock when it became LIVE */
+  uint64_t retry_at_us;    /* not claimed before, after an error */
+  uint64_t read_epoch;     /* when the outstanding read was sent; 0: not in it */
+  uint64_t commit_epoch;   /* in the outstanding commit; 0: not in it */
+  bool abandon;            /* CLAIMING or LOADING: the connection broke, give it up */
+  char heal[ROOM_ID_MAX + 1]; /* a room whose keys are unsound; "" if none */
+  struct partition partition; /* open while LOADING, LIVE, LEAVING */
+};
+
+struct worker_config {
+  char id[PROCESS_ID_MAX + 1];
+  char host[64], address[64]; /* for people; address of the admin port */
+  const char *version;
+  int64_t pid;
+  uint32_t partitions;
+  uint64_t lease_ms;
+};
+
+enum worker_state { WORKER_STARTING, WORKER_RUNNING, WORKER_STOPPING, WORKER_STOPPED, WORKER_FAILED };
+
+struct worker {
+  struct worker_config config;
+  struct store *store; /* not owned */
+  struct log *log;
+  struct worker_metrics *metrics;
+  const struct kind_registry *kinds;
+  enum worker_state state;
+  char failure[256]; /* WORKER_FAILED: what to tell whoever started it */
+  bool initialising, initialised; /* of this connection */
+  bool renewing, renewed;
+  uint64_t renew_at_us;
+  bool expecting;    /* a partition that should be ours is held by somebody who will release it */
+  bool retiring;
+  bool reading, wake_wanted;
+  bool committing;
+  uint64_t commit_sent_us;
+  struct slot *slots; /* one per partition of the deployment */
+  struct arena frozen; /* what a commit points to */
+};
+
+/* The store's on_ready becomes the worker's. */
+struct worker *worker_create(const struct worker_config *, struct store *, const struct kind_registry *,
+                             struct worker_metrics *, struct log *);
+/* The store must be destroyed before: its callbacks point here. */
+void worker_destroy(struct worker *);
+
+/* Does what can be done now. Returns in how many microseconds it wants to be called at the latest. */
+uint64_t worker_turn(struct worker *);
+
+/* Begin an orderly end: commit, release everything, give up the lease; then the state is WORKER_STOPPED. */
+void worker_stop(struct worker *);
+
+/* Ready to own partitions; else appends why not. */
+bool worker_ready(const struct worker *, struct buf *reason);
+
+/* ---- between the files of the worker ---- */
+
+void ownership_turn(struct worker *);
+uint64_t ownership_wait_us(const struct worker *, uint64_t now_us);
+/* Throws the slot's memory away. It becomes FREE, and is claimed again when Redis says it is ours. */
+void slot_drop(struct slot *, const char *reason);
+/* Soon: a view is needed. */
+void ownership_hurry(struct worker *);
+/* LEAVING slots that are clean are released. */
+void ownership_release_clean(struct worker *);
+uint32_t slot_number(const struct slot *);
+
+void intake_turn(struct worker *);
+void commit_turn(struct worker *);
+
+#endif

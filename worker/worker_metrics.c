@@ -1,0 +1,41 @@
+/* One row per number. */
+#include "worker/worker_metrics.h"
+
+#define COUNTER(field, text)                                                                                         \
+  {.name = "heya_worker_" #field "_total", .type = METRIC_COUNTER, .offset = offsetof(struct worker_metrics, field), \
+   .help = text}
+#define GAUGE(field, text)                                                                                           \
+  {.name = "heya_worker_" #field, .type = METRIC_GAUGE, .offset = offsetof(struct worker_metrics, field), .help = text}
+
+static const struct metric_row rows[] = {
+    GAUGE(partitions, "Partitions owned and loaded."),
+    GAUGE(rooms, "Rooms in memory."),
+    GAUGE(members, "Connected members of the rooms in memory."),
+    COUNTER(entries, "Bus entries applied."),
+    COUNTER(bad_entries, "Bus entries refused as malformed."),
+    COUNTER(commands, "Commands executed by rooms."),
+    COUNTER(duplicates, "Resent commands answered with their first outcome."),
+    COUNTER(deliveries, "Messages addressed to connections."),
+    COUNTER(reads, "Reads of command streams answered."),
+    COUNTER(commits, "Commits applied."),
+    COUNTER(segments, "Partition segments in those commits."),
+    COUNTER(commits_fenced, "Segments refused because the partition has another owner."),
+    COUNTER(commits_lost, "Commits whose answer was lost."),
+    COUNTER(commits_failed, "Commits refused by Redis."),
+    COUNTER(claims, "Partitions claimed."),
+    COUNTER(claims_denied, "Claims that somebody else was faster with."),
+    COUNTER(releases, "Partitions released."),
+    COUNTER(dropped, "Partitions dropped because they were lost or in doubt."),
+    COUNTER(rooms_opened, "Rooms made."),
+    COUNTER(rooms_ended, "Rooms ended."),
+    COUNTER(rooms_loaded, "Rooms loaded from images."),
+    COUNTER(rooms_unreadable, "Room images that could not be read."),
+    {.name = "heya_worker_commit_seconds",
+     .type = METRIC_HISTOGRAM,
+     .offset = offsetof(struct worker_metrics, commit_time),
+     .help = "Time from sending a commit to its answer."},
+};
+
+void worker_metrics_register(struct metrics *metrics, const struct worker_metrics *values) {
+  metrics_add(metrics, rows, sizeof rows / sizeof *rows, values);
+}

@@ -1,0 +1,18 @@
+/* What a worker counts; printed at /metrics from the rows in worker_metrics.c. */
+#ifndef HEYA_WORKER_WORKER_METRICS_H
+#define HEYA_WORKER_WORKER_METRICS_H
+
+#include "common/metric.h"
+
+struct worker_metrics {
+  uint64_t partitions, rooms, members;
+  uint64_t entries, bad_entries, commands, duplicates, deliveries;
+  uint64_t reads, commits, commits_fenced, commits_lost, commits_failed, segments;
+  uint64_t claims, claims_denied, releases, dropped;
+  uint64_t rooms_opened, rooms_ended, rooms_loaded, rooms_unreadable;
+  struct metric_histogram commit_time;
+};
+
+void worker_metrics_register(struct metrics *, const struct worker_metrics *);
+
+#endif
