@@ -1,5 +1,5 @@
-/* One connection from accept to the end: the socket, the state machine drawn in conn_impl.h, and what happens in each
- * state. Parsing is in handshake.c and ws.c, bytes for the peer are made in http.c and outbox.c.
+/* One connection from accept to the end: the socket, the state machine drawn in conn_impl.h, and what happens to a
+ * WebSocket. Its HTTP requests are conn_http.c's. Parsing is in handshake.c and ws.c, frames are made in outbox.c.
  *
  * Nothing here frees a connection. What ends one marks it, and listener_flush, at its one place in the loop, tells
  * the logic half and frees.
@@ -9,8 +9,6 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "gateway/conn_impl.h"
-#include "gateway/files.h"
-#include "gateway/http.h"
 #include "proto/client.pb-c.h"
 
 #include <assert.h>
@@ -22,7 +20,6 @@
 
 /* Close codes of our own are 4000 + Error.Code. */
 enum {
-  CODE_NORMAL = 1000,
   CODE_PROTOCOL = 1002,
   CODE_BAD_TYPE = 1003,
   CODE_BAD_UTF8 = 1007,
@@ -43,11 +40,16 @@ static const bool edges[CONN_STATES][CONN_STATES] = {
     [CONN_CLOSING] = {[CONN_DEAD] = true},
 };
 
-static void move(struct conn *conn, enum conn_state to, const char *why) {
+void conn_move(struct conn *conn, enum conn_state to, const char *why) {
   assert(edges[conn->state][to]);
   log_debug(conn->env->log, "connection_state", F_U("connection", conn->number),
             F_S("from", state_names[conn->state]), F_S("to", state_names[to]), F_S("why", why));
   conn->state = to;
+}
+
+/* Something may be marked when listener_flush has had its turn already: then the loop must not wait. */
+static void wake(struct conn_env *env) {
+  if (!ev_is_active(&env->more)) ev_idle_start(env->loop, &env->more);
 }
 
 static void mark_dirty(struct conn *conn) {
@@ -55,6 +57,7 @@ static void mark_dirty(struct conn *conn) {
   conn->dirty = true;
   conn->dirty_next = conn->env->dirty;
   conn->env->dirty = conn;
+  wake(conn->env);
 }
 
 static void mark_ended(struct conn *conn) {
@@ -62,10 +65,10 @@ static void mark_ended(struct conn *conn) {
   conn->ended = true;
   conn->ended_next = conn->env->ended;
   conn->env->ended = conn;
+  wake(conn->env);
 }
 
-/* Asks libev for what this connection is waiting for. */
-static void watch(struct conn *conn) {
+void conn_watch(struct conn *conn) {
   bool answering = conn->state == CONN_HTTP && !outbox_is_empty(&conn->out);
   int events = (conn->peer_ended || answering ? 0 : EV_READ) | (conn->blocked ? EV_WRITE : 0);
   if (events == (conn->io.events & (EV_READ | EV_WRITE)) && ev_is_active(&conn->io)) return;
@@ -76,7 +79,7 @@ static void watch(struct conn *conn) {
 
 /* ---- output ---- */
 
-static void enqueue(struct conn *conn, struct frame *frame) {
+void conn_enqueue(struct conn *conn, struct frame *frame) {
   outbox_push(&conn->out, frame);
   conn->env->metrics->output_bytes += frame_bytes(frame).len;
   mark_dirty(conn);
@@ -84,13 +87,8 @@ static void enqueue(struct conn *conn, struct frame *frame) {
 
 /* Takes over the caller's reference. */
 static void enqueue_own(struct conn *conn, struct frame *frame) {
-  enqueue(conn, frame);
+  conn_enqueue(conn, frame);
   frame_unref(frame);
-}
-
-static void enqueue_buf(struct conn *conn, struct buf *text) {
-  enqueue_own(conn, frame_create_raw(buf_bytes(text)));
-  buf_close(text);
 }
 
 static void drop_output(struct conn *conn) {
@@ -103,7 +101,7 @@ void conn_kill(struct conn *conn) {
   if (conn->state == CONN_DEAD) return;
   struct conn_env *env = conn->env;
   if (conn->state == CONN_OPEN) env->metrics->closed[CLOSED_LOST]++;
-  move(conn, CONN_DEAD, conn->state == CONN_OPEN ? "lost" : "done");
+  conn_move(conn, CONN_DEAD, conn->state == CONN_OPEN ? "lost" : "done");
   ev_io_stop(env->loop, &conn->io);
   close(conn->io.fd);
   conn_env_forget(conn);
@@ -156,7 +154,7 @@ void conn_flush(struct conn *conn) {
     return;
   }
   if (outbox_is_empty(&conn->out)) drained(conn);
-  if (conn->state != CONN_DEAD) watch(conn);
+  if (conn->state != CONN_DEAD) conn_watch(conn);
 }
 
 /* ---- closing ---- */
@@ -166,7 +164,7 @@ static void close_as(struct conn *conn, enum gateway_close cause, uint16_t code,
   conn->env->metrics->closed[cause]++;
   if (cause == CLOSED_SLOW_CONSUMER) drop_output(conn); /* so that it hears why while it still may */
   enqueue_own(conn, frame_create_close(code, reason));
-  move(conn, CONN_CLOSING, gateway_close_names[cause]);
+  conn_move(conn, CONN_CLOSING, gateway_close_names[cause]);
   conn_env_wait(conn, WAIT_LINGER);
   mark_ended(conn);
 }
@@ -177,7 +175,7 @@ void conn_close(struct conn *conn, uint16_t code, const char *reason) {
 
 void conn_send(struct conn *conn, struct frame *frame) {
   if (conn->state != CONN_OPEN) return;
-  enqueue(conn, frame);
+  conn_enqueue(conn, frame);
   conn->env->metrics->frames_out++;
   if (conn->out.bytes > conn->env->config.max_output_bytes)
     close_as(conn, CLOSED_SLOW_CONSUMER, CODE_SLOW_CONSUMER, "SLOW_CONSUMER: too much is waiting to be read");
@@ -224,7 +222,7 @@ static bool on_close(void *arg, uint16_t code) {
   return false;
 }
 
-static void take_frames(struct conn *conn, struct bytes in) {
+void conn_take_frames(struct conn *conn, struct bytes in) {
   static const struct ws_events events = {
       .frame = on_frame, .message = on_message, .ping = on_ping, .pong = on_pong, .close = on_close};
   struct conn_env *env = conn->env;
@@ -243,106 +241,6 @@ static void take_frames(struct conn *conn, struct bytes in) {
   env->metrics->ws_contexts = ws_pool_in_use(env->ws_pool);
 }
 
-/* ---- HTTP input ---- */
-
-static void answer_error(struct conn *conn, unsigned status, enum gateway_refusal refusal, const char *reason,
-                         bool head, const char *address) {
-  struct conn_env *env = conn->env;
-  struct buf out = {0};
-  env->metrics->refused[refusal]++;
-  log_limited(env->log, &env->refusals_logged, LOG_LEVEL_INFO, "request_refused", F_U("connection", conn->number),
-              F_U("status", status), F_S("reason", reason), F_S("address", address));
-  http_error(&out, status, reason, head, clock_wall_ms());
-  enqueue_buf(conn, &out);
-  move(conn, CONN_CLOSING, gateway_refusal_names[refusal]);
-  conn_env_wait(conn, WAIT_LINGER);
-}
-
-static void refuse_late(struct conn *conn) {
-  char address[ADDRESS_BYTES];
-  address_print(&conn->peer, address);
-  answer_error(conn, 408, REFUSED_TIMEOUT, "the request took too long", false, address);
-}
-
-/* `more`: bytes follow the request in the same read. They are not kept: the answer says that the connection closes,
- * and a client that pipelines asks again. */
-static void answer_file(struct conn *conn, const struct handshake_decision *decision, bool more) {
-  const struct file *file = files_find(conn->env->config.www, decision->path);
-  if (!file) {
-    answer_error(conn, 404, REFUSED_NOT_FOUND, "no such page", decision->head, decision->address);
-    return;
-  }
-  bool keep_alive = decision->keep_alive && !more && !conn->env->draining;
-  bool not_modified = decision->if_none_match.data && http_etag_matches(decision->if_none_match, file->etag);
-  struct buf out = {0};
-  http_file(&out, file, not_modified, keep_alive, clock_wall_ms());
-  enqueue_buf(conn, &out);
-  if (!not_modified && !decision->head) enqueue(conn, file->body);
-  if (keep_alive) {
-    handshake_reset(conn->http);
-    conn_env_wait(conn, WAIT_NEXT_REQUEST);
-    watch(conn);
-  } else {
-    move(conn, CONN_CLOSING, "answered");
-    conn_env_wait(conn, WAIT_LINGER);
-  }
-}
-
-static bool may_open(struct conn *conn, const struct handshake_decision *decision) {
-  struct conn_env *env = conn->env;
-  if (env->draining) {
-    answer_error(conn, 503, REFUSED_FULL, "this gateway is shutting down; connect again", false, decision->address);
-    return false;
-  }
-  uint32_t max = env->config.max_connections_per_address;
-  if (max == 0) return true;
-  address_parse(&conn->peer, decision->address, strlen(decision->address));
-  conn->counted = addresses_add(&env->addresses, &conn->peer, max);
-  if (!conn->counted)
-    answer_error(conn, 429, REFUSED_ADDRESS, "too many connections from this address", false, decision->address);
-  return conn->counted;
-}
-
-static void open_websocket(struct conn *conn, const struct handshake_decision *decision) {
-  struct conn_env *env = conn->env;
-  if (!may_open(conn, decision)) return;
-  struct buf out = {0};
-  http_switching(&out, decision->accept, decision->format);
-  enqueue_buf(conn, &out);
-  handshake_close(conn->http);
-  free(conn->http);
-  conn->http = NULL;
-  conn->format = decision->format;
-  conn->address = xstrdup(decision->address);
-  conn->opened = true;
-  env->metrics->upgrades++;
-  env->metrics->websockets++;
-  move(conn, CONN_OPEN, "upgraded");
-  conn_env_wait(conn, WAIT_HELLO);
-  struct conn_open open = {
-      .format = conn->format, .room = decision->room[0] ? decision->room : NULL, .address = conn->address};
-  env->handler.open(env->handler.arg, conn, &open);
-}
-
-static void take_request(struct conn *conn, struct bytes in) {
-  struct conn_env *env = conn->env;
-  size_t used;
-  if (!handshake_feed(conn->http, &env->rules, in, &used)) return;
-  struct bytes rest = bytes_of((const unsigned char *)in.data + used, in.len - used);
-  struct handshake_decision decision;
-  handshake_decide(conn->http, &env->rules, &conn->peer, &decision);
-  env->metrics->http_requests++;
-  if (conn->refused)
-    answer_error(conn, 503, REFUSED_FULL, "all connections are taken; try again", decision.head, decision.address);
-  else if (decision.action == HANDSHAKE_REFUSE)
-    answer_error(conn, decision.status, decision.refusal, decision.reason, decision.head, decision.address);
-  else if (decision.action == HANDSHAKE_FILE)
-    answer_file(conn, &decision, rest.len > 0);
-  else
-    open_websocket(conn, &decision);
-  if (conn->state == CONN_OPEN && rest.len) take_frames(conn, rest);
-}
-
 /* ---- events ---- */
 
 static void on_end_of_input(struct conn *conn) {
@@ -352,10 +250,10 @@ static void on_end_of_input(struct conn *conn) {
     return;
   }
   if (conn->state == CONN_HTTP) { /* it asked, said no more, and still reads the answer */
-    move(conn, CONN_CLOSING, "half closed");
+    conn_move(conn, CONN_CLOSING, "half closed");
     conn_env_wait(conn, WAIT_LINGER);
   }
-  watch(conn);
+  conn_watch(conn);
 }
 
 static void read_some(struct conn *conn) {
@@ -373,9 +271,9 @@ static void read_some(struct conn *conn) {
   env->metrics->bytes_in += (uint64_t)got;
   struct bytes in = bytes_of(env->input, (size_t)got);
   if (conn->state == CONN_HTTP)
-    take_request(conn, in);
+    conn_take_request(conn, in);
   else if (conn->state == CONN_OPEN)
-    take_frames(conn, in);
+    conn_take_frames(conn, in);
   /* CONN_CLOSING: read and thrown away until the peer ends or the linger time does */
 }
 
@@ -397,7 +295,7 @@ void conn_expire(struct conn *conn) {
   case WAIT_REQUEST:
   case WAIT_NEXT_REQUEST:
     if (conn->http->started && outbox_is_empty(&conn->out))
-      refuse_late(conn);
+      conn_refuse_late(conn);
     else
       conn_kill(conn); /* said nothing: browsers open connections they may not need. Or it does not read its answer */
     break;

@@ -1,5 +1,5 @@
-/* What listener.c and conn.c share: the connection itself, and what all connections of a listener have in common.
- * Nobody else includes it; the logic half sees gateway/conn.h.
+/* What listener.c, conn.c and conn_http.c share: the connection itself, and what all connections of a listener have
+ * in common. Nobody else includes it; the logic half sees gateway/conn.h.
  *
  *   HTTP ──▶ OPEN ──▶ CLOSING ──▶ DEAD        HTTP: requests are read, files and errors sent
  *     │        └──────────────────▶ │         OPEN: a WebSocket
@@ -76,6 +76,7 @@ struct conn_env {
   struct conn *waits[WAITS];
   struct conn *dirty; /* have something to send, newest first */
   struct conn *ended; /* not open any more, or dead: to be told or freed, newest first */
+  ev_idle more;       /* active while either is not empty, so that the loop does not wait before listener_flush */
   uint64_t now_us;    /* monotonic; of the last event */
   bool draining;
 };
@@ -95,7 +96,26 @@ void conn_kill(struct conn *conn);
 /* Frees a dead one that is in none of the lists. Only listener.c, when reaping. */
 void conn_destroy(struct conn *conn);
 
-/* The last part of each list: the connection waits from now on, for as long as the config says. */
+/* In conn.c, for conn_http.c. */
+
+void conn_move(struct conn *conn, enum conn_state to, const char *why);
+
+/* Takes its own reference; no limit, since what the server itself says is bounded. It leaves at the next flush. */
+void conn_enqueue(struct conn *conn, struct frame *frame);
+
+/* Asks libev for what this connection is waiting for now. */
+void conn_watch(struct conn *conn);
+
+/* Input of a WebSocket. */
+void conn_take_frames(struct conn *conn, struct bytes in);
+
+/* In conn_http.c: input in CONN_HTTP, and 408. */
+
+void conn_take_request(struct conn *conn, struct bytes in);
+void conn_refuse_late(struct conn *conn);
+
+/* In listener.c. The connection waits from now on, for as long as the config says; or for nothing. */
+
 void conn_env_wait(struct conn *conn, enum conn_wait wait);
 void conn_env_forget(struct conn *conn);
 

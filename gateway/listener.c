@@ -238,6 +238,7 @@ void listener_flush(struct listener *listener) {
     while (env->dirty) flush_dirty(env);
     reap_ended(listener);
   }
+  ev_idle_stop(env->loop, &env->more);
 }
 
 /* ---- create and destroy ---- */
@@ -298,6 +299,12 @@ static void env_init(struct conn_env *env, struct ev_loop *loop, const struct li
                            .now_us = clock_monotonic_us()};
 }
 
+static void on_more(struct ev_loop *loop, ev_idle *idle, int events) {
+  (void)loop; /* that it is active is all it does */
+  (void)idle;
+  (void)events;
+}
+
 static void start(struct listener *listener) {
   struct ev_loop *loop = listener->env.loop;
   double interval = sweep_interval_s(&listener->env.config);
@@ -306,6 +313,7 @@ static void start(struct listener *listener) {
   ev_io_start(loop, &listener->accepting);
   ev_timer_init(&listener->sweeper, on_sweep, interval, interval);
   listener->sweeper.data = listener;
+  ev_idle_init(&listener->env.more, on_more);
   ev_timer_start(loop, &listener->sweeper);
 }
 

@@ -39,6 +39,7 @@ struct listener_config {
   uint32_t max_frames_per_s; /* frames of any sort, pings and fragments too; more closes with 4012; 0: off */
   uint32_t frame_burst;
 
+  /* times; none may be 0 */
   uint32_t handshake_timeout_ms; /* from accept to the end of the HTTP request; 408 */
   uint32_t keep_alive_ms;        /* between two HTTP requests */
   uint32_t hello_timeout_ms;     /* from the upgrade to conn_set_ready; 4043 */
@@ -47,7 +48,8 @@ struct listener_config {
   uint32_t linger_ms;            /* from deciding to close to giving up on the peer */
 };
 
-/* "rate 60/s" is for the logic half to answer; four times that is not a client that only forgot to slow down. */
+/* The frame rate is far above the rate of messages that sessions answer with RATE_LIMITED: who exceeds it does not
+ * listen to answers. */
 #define LISTENER_CONFIG_DEFAULTS                                                                                     \
   {                                                                                                                  \
     .max_connections = 20000, .max_header_bytes = 8192, .max_message_bytes = 65536, .max_output_bytes = 1048576,     \

@@ -137,8 +137,11 @@ Test(live, each_result_that_does_not_count_has_its_own_error) {
   player_refused(eve, send_submit(eve, round, 20), CODE(NOT_A_PLAYER));
   player_leave(cid);
   uint32_t next = player_start_round(ann);
+  player_refused(bob, send_submit(bob, round, 20), CODE(TOO_LATE)); /* still: it was his round */
+  for (int i = 0; i < 2; i++) player_submit(i ? eve : ann, next, 30);
+  player_submit(bob, next, 30);
+  player_start_round(ann);
   player_refused(bob, send_submit(bob, round, 20), CODE(UNKNOWN_ROUND));
-  player_submit(eve, next, 30);
   cluster_stop(band.cluster);
 }
 

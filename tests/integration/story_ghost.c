@@ -12,11 +12,11 @@
 #define ENDING_ROUNDS 3000
 #define EXPIRY_TRIES  3
 #define EXPIRY_MAX_MS 60000 /* the grace of an empty room and the margin after it, generously */
-#define RATE          "--rate", "100000", "--burst", "100000"
+#define NO_RATE       "--message-rate", "0"
 
-static const char *const gateway_args[] = {"--failpoints", "gateway.append=delay:0..3ms", NO_RATE, NULL};
-static const char *const worker_args[] = {"--failpoints", "worker.read=delay:0..2ms;worker.commit=delay:0..2ms",
-                                          NULL};
+static const char *const gateway_args[] = {
+    "--failpoints", "gateway.append=delay:0..3ms;gateway.read=delay:0..2ms;store.append=delay:0..2ms", NO_RATE, NULL};
+static const char *const worker_args[] = {"--failpoints", "store.read=delay:0..2ms;store.commit=delay:0..2ms", NULL};
 
 static void say(const char *what, const struct crowd_report *report) {
   fprintf(stderr, "%s: %llu rounds, %llu rooms, %llu meetings, %llu rooms ended\n", what,

@@ -12,7 +12,7 @@ Test(live, opens_with_a_song_and_a_deadline_in_its_limits) {
       {1, 0, OK},
       {UINT32_MAX, 100, OK},
       {1, 120000, OK},
-      {0, 0, INVALID_ARGUMENT},
+      {0, 0, OK},
       {1, 99, INVALID_ARGUMENT},
       {1, 1, INVALID_ARGUMENT},
       {1, 120001, INVALID_ARGUMENT},
@@ -29,10 +29,18 @@ Test(live, opens_with_a_song_and_a_deadline_in_its_limits) {
 
 Test(live, refuses_options_that_are_none) {
   kind_code code;
-  room_destroy(room_open(&kind_live, bytes_of(NULL, 0), NOW, &code));
-  cr_assert_eq(code, INVALID_ARGUMENT, "no song");
   room_destroy(room_open(&kind_live, bytes_of("\x08", 1), NOW, &code));
   cr_assert_eq(code, INVALID_ARGUMENT);
+}
+
+Test(live, does_not_start_before_a_song_is_chosen) {
+  kind_code code;
+  struct room *room = table_open(0, 0, &code);
+  cr_assert_eq(room_join(room, "p1", "A", NO_PROFILE), OK);
+  cr_assert_eq(start(room, "p1"), HEYA__V1__ERROR__CODE__WRONG_STATE);
+  cr_assert_eq(choose(room, "p1", 7), OK);
+  cr_assert_eq(start(room, "p1"), OK);
+  room_destroy(room);
 }
 
 Test(live, takes_four_players_with_profiles_it_knows) {

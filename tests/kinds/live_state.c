@@ -211,7 +211,7 @@ Test(live_state, loads_only_what_the_rules_can_reach) {
   EXPECT(saved.seats[3].left = true, true);
   EXPECT(saved.running.deadline_ms = UINT64_MAX, true);
 
-  EXPECT(saved.live.live_id = 0, false);
+  EXPECT(saved.live.live_id = 0, false); /* the running round has a song */
   EXPECT(saved.live.deadline_ms = 0, false);
   EXPECT(saved.live.deadline_ms = 120001, false);
   EXPECT(saved.live.last = NULL, false); /* the running round would be the first */

@@ -116,6 +116,7 @@ struct client {
   int fd;
   struct buf in;
   bool ended; /* the server has ended its side, or reset */
+  bool reset; /* it has reset */
 };
 
 static struct client client_connect(struct rig *rig, int receive_bytes) {
@@ -146,7 +147,8 @@ static void client_say(struct client *client, const char *text) {
 static void client_take(struct client *client) {
   ssize_t got = recv(client->fd, buf_reserve(&client->in, 65536), 65536, MSG_DONTWAIT);
   if (got > 0) client->in.len += (size_t)got;
-  if (got == 0 || (got < 0 && errno != EAGAIN)) client->ended = true;
+  if (got < 0 && errno != EAGAIN) client->reset = true;
+  if (got == 0 || client->reset) client->ended = true;
 }
 
 /* Turns the loop until `condition`, evaluated anew each time, holds; fails the test after the deadline. */
@@ -313,6 +315,44 @@ Test(listener, bytes_may_come_one_at_a_time) {
   rig_stop(&rig);
 }
 
+static void send_late(struct ev_loop *loop, ev_prepare *prepare, int events) {
+  struct rig *rig = prepare->data;
+  (void)events;
+  struct frame *frame = frame_create(CONN_PROTO, bytes_of_str("late"));
+  conn_send(rig->last, frame);
+  frame_unref(frame);
+  ev_prepare_stop(loop, prepare);
+}
+
+Test(listener, what_is_sent_after_the_flush_does_not_wait) {
+  struct rig rig;
+  struct listener_config config = quick_config();
+  rig_start(&rig, &config);
+  struct client client = client_open(&rig);
+  ev_timer_stop(rig.loop, &rig.tick);
+  ev_prepare late;
+  ev_prepare_init(&late, send_late);
+  late.data = &rig;
+  ev_set_priority(&late, ev_priority(&rig.prepare) - 1);
+  uint64_t quickest_us = UINT64_MAX;
+  for (int i = 0; i < 10; i++) {
+    uint64_t before_us = clock_monotonic_us();
+    ev_prepare_start(rig.loop, &late);
+    ev_run(rig.loop, EVRUN_ONCE); /* would otherwise wait for the sweep, a quarter of a second */
+    do {
+      ev_run(rig.loop, EVRUN_NOWAIT);
+      client_take(&client);
+    } while (!has(&client, "late"));
+    uint64_t took_us = clock_monotonic_us() - before_us;
+    if (took_us < quickest_us) quickest_us = took_us;
+    buf_clear(&client.in);
+  }
+  cr_assert_lt(quickest_us, 100000);
+  ev_timer_start(rig.loop, &rig.tick);
+  client_end(&client);
+  rig_stop(&rig);
+}
+
 /* ---- closing ---- */
 
 Test(listener, a_close_of_the_peer_is_answered_with_its_code) {
@@ -351,6 +391,25 @@ Test(listener, conn_close_sends_what_is_queued_and_hears_no_more) {
   buf_close(&out);
   client_end(&client);
   TURN_UNTIL(&rig, listener_count(rig.listener) == 0);
+  rig_stop(&rig);
+}
+
+Test(listener, what_a_peer_still_sends_does_not_destroy_the_farewell) {
+  struct rig rig;
+  struct listener_config config = quick_config();
+  rig_start(&rig, &config);
+  struct client client = client_open(&rig);
+  send_frame(&client, 0x82, "close");
+  TURN_UNTIL(&rig, rig.closed == 1);
+  for (int i = 0; i < 3; i++) {
+    uint64_t before = rig.metrics.bytes_in;
+    send_frame(&client, 0x82, "on its way already");
+    TURN_UNTIL(&rig, rig.metrics.bytes_in > before);
+  }
+  cr_assert_eq(wait_close(&client), 4000);
+  cr_assert_not(client.reset);
+  cr_assert_eq(rig.messages, 1);
+  client_end(&client);
   rig_stop(&rig);
 }
 

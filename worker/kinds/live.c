@@ -49,7 +49,6 @@ static kind_code live_open(struct room *room, struct bytes bytes, struct kind_re
   if (!message) return INVALID_ARGUMENT;
   const Heya__Kinds__Live__Options *options = (const Heya__Kinds__Live__Options *)message;
   uint32_t deadline_ms = options->deadline_ms ? options->deadline_ms : LIVE_DEADLINE_MS_DEFAULT;
-  if (options->live_id == 0) return refuse_song(reply);
   if (!live_deadline_is_sane(deadline_ms)) {
     kind_refuse(reply, "deadline_ms is 0 or %d to %d", LIVE_DEADLINE_MS_MIN, LIVE_DEADLINE_MS_MAX);
     return INVALID_ARGUMENT;
@@ -200,6 +199,10 @@ static kind_code start(struct room *room, struct member *member, const Heya__Kin
   struct live *live = room_state(room);
   kind_code code = host_while_waiting(room, member);
   if (code != OK) return code;
+  if (live->live_id == 0) {
+    kind_refuse(reply, "choose a song first");
+    return HEYA__V1__ERROR__CODE__WRONG_STATE;
+  }
   if (live->last.number == UINT32_MAX) {
     kind_refuse(reply, "this room has played its last round");
     return HEYA__V1__ERROR__CODE__WRONG_STATE;

@@ -181,7 +181,7 @@ bool live_load(struct room *room, struct bytes bytes) {
                    bytes.len, &message) != CODEC_OK)
     return false;
   const Heya__Kinds__Saved__Live *saved = (const Heya__Kinds__Saved__Live *)message;
-  if (!saved->live_id || !live_deadline_is_sane(saved->deadline_ms)) return false;
+  if (!live_deadline_is_sane(saved->deadline_ms)) return false;
   struct live live = {.live_id = saved->live_id, .deadline_ms = saved->deadline_ms};
   if (!round_load(&live.running, saved->running) || !round_load(&live.last, saved->last)) return false;
   if (live.running.number) {

@@ -1,0 +1,234 @@
+/* The life of a gateway's id: opening, refusals, lost connections, death, renewal, drain. */
+#include "tests/support/fake_gateway.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+static const uint64_t none[FAKE_PARTITIONS];
+
+static const char *why_not(struct fake_gateway *world) {
+  const char *why;
+  gateway_is_ready(world->gateway, &why);
+  return why;
+}
+
+Test(gateway, becomes_ready_when_checked_opened_and_reading) {
+  struct fake_gateway world;
+  fake_gateway_create(&world, NULL);
+  world.store->ready = false;
+  gateway_turn(world.gateway);
+  cr_assert_str_eq(why_not(&world), "not connected to Redis");
+  cr_assert_eq(world.store->init.count, 0);
+  fake_store_set_ready(world.store, true);
+  gateway_turn(world.gateway);
+  cr_assert_eq(world.store->init.partitions, FAKE_PARTITIONS);
+  fake_store_init(world.store, STORE_OK, NULL, "c1");
+  gateway_turn(world.gateway);
+  cr_assert_str_eq(world.store->open.gateway, "g1");
+  cr_assert_not(world.store->open.again);
+  cr_assert_str_eq(why_not(&world), "opening");
+  fake_store_open(world.store, STORE_OK, 1, none, FAKE_PARTITIONS);
+  gateway_turn(world.gateway);
+  cr_assert_str_eq(why_not(&world), "");
+  cr_assert_str_eq(gateway_id(world.gateway), "g1");
+  fake_gateway_destroy(&world);
+}
+
+Test(gateway, what_redis_refuses_at_start_is_final_and_a_lost_check_is_not) {
+  struct fake_gateway world;
+  fake_gateway_create(&world, NULL);
+  gateway_turn(world.gateway);
+  fake_store_init(world.store, STORE_LOST, NULL, NULL);
+  cr_assert_null(gateway_refused(world.gateway));
+  world.store->now_us += 2000000;
+  gateway_turn(world.gateway);
+  fake_store_init(world.store, STORE_FAILED, "the deployment has 8 partitions, not 4", NULL);
+  cr_assert_str_eq(gateway_refused(world.gateway), "the deployment has 8 partitions, not 4");
+  gateway_turn(world.gateway);
+  cr_assert_null(world.store->init.callback);
+  fake_gateway_destroy(&world);
+}
+
+Test(gateway, an_id_that_is_taken_or_in_doubt_gets_a_suffix) {
+  const enum store_result results[] = {STORE_DENIED, STORE_LOST};
+  for (size_t i = 0; i < 2; i++) {
+    struct fake_gateway world;
+    fake_gateway_create(&world, NULL);
+    gateway_turn(world.gateway);
+    fake_store_init(world.store, STORE_OK, NULL, "c1");
+    gateway_turn(world.gateway);
+    fake_store_open(world.store, results[i], 0, NULL, 0);
+    gateway_turn(world.gateway);
+    fake_store_init(world.store, STORE_OK, NULL, "c1");
+    gateway_turn(world.gateway);
+    cr_assert_eq(strncmp(world.store->open.gateway, "g1-", 3), 0);
+    fake_gateway_destroy(&world);
+  }
+}
+
+Test(gateway, a_lost_connection_is_opened_again_and_goes_on) {
+  struct fake_gateway world;
+  fake_gateway_start(&world);
+  struct fake_client *client = fake_gateway_member(&world, "ann", "chat/a");
+  const uint32_t p = room_partition("chat/a", 6, FAKE_PARTITIONS);
+  fake_client_command(client, 3, "chat/a", 1, "x");
+  gateway_turn(world.gateway);
+  cr_assert_eq(fake_store_append_for(world.store, p)->number, 2);
+  fake_store_set_ready(world.store, false);
+  gateway_turn(world.gateway);
+  cr_assert_str_eq(why_not(&world), "not connected to Redis");
+  fake_client_command(client, 4, "chat/a", 2, "y"); /* waits */
+  fake_store_set_ready(world.store, true);
+  gateway_turn(world.gateway);
+  fake_store_init(world.store, STORE_OK, NULL, "c1");
+  gateway_turn(world.gateway);
+  cr_assert(world.store->open.again);
+  cr_assert_str_eq(world.store->open.gateway, "g1");
+  uint64_t numbers[FAKE_PARTITIONS] = {0};
+  numbers[p] = 1;
+  fake_store_open(world.store, STORE_OK, 2, numbers, FAKE_PARTITIONS);
+  cr_assert_eq(fake_gateway_sent(&world, "chat/a", 0)->command->number, 1);
+  cr_assert_eq(world.store->append.generation, 2);
+  fake_store_append_ok(world.store);
+  cr_assert_eq(fake_gateway_sent(&world, "chat/a", 0)->command->number, 2);
+  cr_assert(fake_client_silent(client), "the client notices a pause at most");
+  cr_assert_str_eq(why_not(&world), "");
+  fake_client_free(client);
+  fake_gateway_destroy(&world);
+}
+
+/* However it hears of its death: everybody is sent away, nothing of the old id is said under the new one. */
+static void dies(struct fake_gateway *world, struct fake_client *client) {
+  cr_assert_eq(gateway_turn(world->gateway), 0);
+  const Heya__V1__ServerMessage *goodbye = fake_client_hear(client);
+  cr_assert_eq(goodbye->body_case, HEYA__V1__SERVER_MESSAGE__BODY_GOODBYE);
+  cr_assert_eq(goodbye->goodbye->reason, HEYA__V1__ERROR__CODE__GATEWAY_LOST);
+  cr_assert(goodbye->goodbye->reconnect);
+  cr_assert_eq(client->close_code, 4046);
+  fake_client_free(client);
+  cr_assert_eq(world->metrics.disconnects, 0);
+  if (world->store->append.callback) fake_store_append_fail(world->store, STORE_LOST);
+  if (!world->store->open.callback) gateway_turn(world->gateway);
+  cr_assert_not(world->store->open.again);
+  cr_assert_eq(strncmp(world->store->open.gateway, "g1-", 3), 0);
+  fake_store_open(world->store, STORE_OK, 1, none, FAKE_PARTITIONS);
+  if (world->store->read.callback) { /* one still owed to the old id */
+    fake_store_read(world->store, STORE_GONE, NULL, 0);
+  }
+  gateway_turn(world->gateway);
+  cr_assert_str_eq(why_not(world), "");
+  cr_assert_eq(strncmp(world->store->read.gateway, "g1-", 3), 0);
+  struct fake_client *next = fake_gateway_client(world, "bob");
+  fake_client_join(next, 2, "chat/a", true);
+  cr_assert_eq(fake_gateway_sent(world, "chat/a", 0)->body_case, HEYA__BUS__ENTRY__BODY_JOIN);
+  cr_assert_eq(strncmp(world->store->append.gateway, "g1-", 3), 0);
+  fake_client_free(next);
+  fake_gateway_destroy(world);
+}
+
+Test(gateway, dies_when_an_append_says_so) {
+  struct fake_gateway world;
+  fake_gateway_start(&world);
+  struct fake_client *client = fake_gateway_member(&world, "ann", "chat/a");
+  fake_client_command(client, 3, "chat/a", 1, "x");
+  gateway_turn(world.gateway);
+  fake_store_append_fail(world.store, STORE_GONE);
+  dies(&world, client);
+}
+
+Test(gateway, dies_when_its_stream_is_gone) {
+  struct fake_gateway world;
+  fake_gateway_start(&world);
+  struct fake_client *client = fake_gateway_member(&world, "ann", "chat/a");
+  fake_client_command(client, 3, "chat/a", 1, "x");
+  gateway_turn(world.gateway); /* an append stays in flight */
+  fake_store_read(world.store, STORE_GONE, NULL, 0);
+  dies(&world, client);
+}
+
+Test(gateway, renews_each_third_of_its_ttl_and_dies_when_refused) {
+  struct fake_gateway world;
+  fake_gateway_start(&world);
+  struct fake_client *client = fake_gateway_member(&world, "ann", "chat/a");
+  uint64_t wait = gateway_turn(world.gateway);
+  cr_assert(wait > 0 && wait <= 10000000);
+  world.store->now_us += wait;
+  gateway_turn(world.gateway);
+  cr_assert_eq(world.store->renew.count, 1);
+  cr_assert_eq(world.store->renew.generation, 1);
+  fake_store_renew(world.store, STORE_OK);
+  world.store->now_us += 10000000;
+  gateway_turn(world.gateway);
+  fake_store_renew(world.store, STORE_GONE);
+  dies(&world, client);
+}
+
+Test(gateway, numbers_that_differ_after_a_reconnect_end_the_id) {
+  struct fake_gateway world;
+  uint64_t wrong[FAKE_PARTITIONS] = {40, 41, 42, 43};
+  fake_gateway_start(&world);
+  struct fake_client *client = fake_gateway_member(&world, "ann", "chat/a");
+  fake_store_set_ready(world.store, false);
+  fake_store_set_ready(world.store, true);
+  world.store->now_us += 1000000;
+  gateway_turn(world.gateway);
+  fake_store_init(world.store, STORE_OK, NULL, "c1");
+  gateway_turn(world.gateway);
+  fake_store_open(world.store, STORE_OK, 2, wrong, FAKE_PARTITIONS);
+  dies(&world, client);
+}
+
+Test(gateway, drains_by_sending_all_away_telling_rooms_and_closing_its_id) {
+  struct fake_gateway world;
+  fake_gateway_start(&world);
+  struct fake_client *client = fake_gateway_member(&world, "ann", "chat/a");
+  gateway_drain(world.gateway);
+  cr_assert_str_eq(why_not(&world), "draining");
+  gateway_turn(world.gateway);
+  const Heya__V1__ServerMessage *goodbye = fake_client_hear(client);
+  cr_assert_eq(goodbye->goodbye->reason, HEYA__V1__ERROR__CODE__SHUTTING_DOWN);
+  cr_assert(goodbye->goodbye->reconnect);
+  cr_assert_eq(client->close_code, 4042);
+  struct fake_client *late = fake_client_open(world.sessions, CONN_PROTO, NULL);
+  cr_assert_eq(late->close_code, 4042);
+  fake_client_free(late);
+  gateway_turn(world.gateway);
+  cr_assert_eq(world.store->close.count, 0, "somebody is still there");
+  fake_client_free(client);
+  cr_assert_eq(fake_gateway_sent(&world, "chat/a", 0)->body_case, HEYA__BUS__ENTRY__BODY_DISCONNECTED);
+  cr_assert_eq(world.store->close.count, 0, "a room is not told yet");
+  fake_store_append_ok(world.store);
+  gateway_turn(world.gateway);
+  cr_assert_eq(world.store->close.count, 1);
+  cr_assert_not(gateway_is_finished(world.gateway));
+  fake_store_close(world.store, STORE_OK);
+  cr_assert(gateway_is_finished(world.gateway));
+  fake_gateway_destroy(&world);
+}
+
+Test(gateway, a_drain_ends_in_time_whatever_is_missing) {
+  struct fake_gateway world;
+  fake_gateway_start(&world);
+  struct fake_client *client = fake_gateway_member(&world, "ann", "chat/a");
+  fake_store_set_ready(world.store, false);
+  gateway_drain(world.gateway);
+  gateway_turn(world.gateway);
+  uint64_t wait = gateway_turn(world.gateway);
+  cr_assert(wait <= 5000000);
+  world.store->now_us += 5000000;
+  gateway_turn(world.gateway);
+  cr_assert(gateway_is_finished(world.gateway));
+  fake_client_free(client);
+  fake_gateway_destroy(&world);
+}
+
+Test(gateway, a_drain_before_anything_was_opened_ends_at_once) {
+  struct fake_gateway world;
+  fake_gateway_create(&world, NULL);
+  world.store->ready = false;
+  gateway_turn(world.gateway);
+  gateway_drain(world.gateway);
+  gateway_turn(world.gateway);
+  cr_assert(gateway_is_finished(world.gateway));
+  fake_gateway_destroy(&world);
+}
