@@ -156,7 +156,8 @@ Test(bad_input, frames_against_the_protocol_close_with_its_codes) {
       {"text on a binary connection", WSCLIENT_PROTO, "\x81\x81\0\0\0\0!", 7, 1003},
       {"binary on a text connection", WSCLIENT_JSON, "\x82\x81\0\0\0\0!", 7, 1003},
       {"bad UTF-8", WSCLIENT_JSON, "\x81\x82\0\0\0\0\xc0\x80", 8, 1007},
-      {"oversized message", WSCLIENT_PROTO, "\x82\xff\0\0\0\0\0\1\0\1\0\0\0\0!", 15, 1009}, /* 65537 bytes, of which the first is there */
+      {"oversized message", WSCLIENT_PROTO, "\x82\xff\0\0\0\0\0\1\0\1\0\0\0\0!", 15,
+       1009}, /* 65537 bytes, of which the first is there */
   };
   struct scene scene;
   scene_open(&scene, NULL);

@@ -309,7 +309,7 @@ Test(rooms, who_does_not_read_is_closed_and_the_others_go_on) {
   player_join(ann, "chat/slow");
   player_join(bob, "chat/slow");
   player_join(slow, "chat/slow");
-  const char *metric = "heya_gateway_slow_consumers_total";
+  const char *metric = "heya_gateway_closed_total{reason=\"slow_consumer\"}";
   cr_assert_eq(http_metric(cluster_gateway_admin(cluster, 0), metric), 0);
   for (int i = 0; i < 5000 && http_metric(cluster_gateway_admin(cluster, 0), metric) == 0; i++)
     for (int n = 0; n < 20; n++) player_say(ann, text);

@@ -38,6 +38,8 @@ void fixture_redis_start(struct fixture *f) {
   process_args_add(&args, "%s", f->socket);
   process_args_add(&args, "--dir");
   process_args_add(&args, "%s", f->dir.path);
+  process_args_add(&args, "--enable-debug-command"); /* DEBUG DIGEST */
+  process_args_add(&args, "local");
   process_args_add(&args, "--save");
   process_args_add(&args, "%s", "");
   process_start(&f->server, "redis", f->dir.path, &args, NULL);
