@@ -31,8 +31,8 @@ struct server {
   struct failpoints *failpoints;
   struct files *www;
   struct cidr *trusted;
-  char host[ADDRESS_BYTES];
-  char admin_address[ADDRESS_BYTES + 8];
+  struct endpoint listen;
+  char admin_address[ENDPOINT_BYTES];
 
   struct ev_loop *loop;
   struct ev_prepare prepare;
@@ -198,13 +198,19 @@ static bool open_auth(struct server *server) {
 }
 
 static bool open_admin(struct server *server) {
-  char host[ADDRESS_BYTES], error[256];
-  struct admin_config config = {.host = host, .metrics = &server->metrics, .ready = on_readyz, .arg = server};
-  gateway_address_parse(server->options.admin, host, sizeof host, &config.port);
-  server->admin = admin_create(server->loop, &config, error, sizeof error);
+  char error[256];
+  struct endpoint endpoint;
+  endpoint_parse(server->options.admin, &endpoint);
+  server->admin = admin_create(server->loop,
+                               &(struct admin_config){.host = endpoint.host,
+                                                      .port = endpoint.port,
+                                                      .metrics = &server->metrics,
+                                                      .ready = on_readyz,
+                                                      .arg = server},
+                               error, sizeof error);
   if (!server->admin) return fail(server, "admin_failed", error);
-  snprintf(server->admin_address, sizeof server->admin_address, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host,
-           admin_port(server->admin));
+  endpoint.port = admin_port(server->admin);
+  endpoint_print(&endpoint, server->admin_address);
   return true;
 }
 
@@ -230,7 +236,7 @@ static bool open_gateway(struct server *server) {
 static bool open_listener(struct server *server) {
   char error[256];
   struct listener_config config;
-  gateway_options_listener(&server->options, server->host, &server->trusted, &config);
+  gateway_options_listener(&server->options, &server->listen, &server->trusted, &config);
   if (server->options.www) {
     server->www = files_load(server->options.www, server->options.www_bytes, error, sizeof error);
     if (!server->www) return fail(server, "www_failed", error);

@@ -276,29 +276,6 @@ const struct option_set gateway_option_set = {
 
 /* ---- checks ---- */
 
-bool gateway_address_parse(const char *text, char *host, size_t host_size, uint16_t *port) {
-  const char *colon = strrchr(text, ':');
-  struct address address;
-  char *end;
-  if (!colon || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1)) return false;
-  unsigned long number = strtoul(colon + 1, &end, 10);
-  if (*end || number > 65535) return false;
-  size_t len = (size_t)(colon - text);
-  if (len == 0) {
-    text = "0.0.0.0";
-    len = strlen(text);
-  } else if (text[0] == '[' && len > 2 && text[len - 1] == ']') {
-    text++;
-    len -= 2;
-  } else if (memchr(text, ':', len)) {
-    return false;
-  }
-  if (!address_parse(&address, text, len) || len >= host_size) return false;
-  snprintf(host, host_size, "%.*s", (int)len, text);
-  *port = (uint16_t)number;
-  return true;
-}
-
 static bool check_proxies(const struct option_list *list, char *error, size_t error_size) {
   struct cidr cidr;
   for (size_t i = 0; i < list->count; i++) {
@@ -321,12 +298,11 @@ static bool check_origins(const struct option_list *list, char *error, size_t er
 }
 
 bool gateway_options_check(const struct gateway_options *options, char *error, size_t error_size) {
-  char host[ADDRESS_BYTES];
-  uint16_t port;
+  struct endpoint endpoint;
   const char *fault = NULL;
-  if (!gateway_address_parse(options->listen, host, sizeof host, &port)) {
+  if (!endpoint_parse(options->listen, &endpoint)) {
     fault = "--listen: not HOST:PORT with a numeric address";
-  } else if (!gateway_address_parse(options->admin, host, sizeof host, &port)) {
+  } else if (!endpoint_parse(options->admin, &endpoint)) {
     fault = "--admin: not HOST:PORT with a numeric address";
   } else if (options->id && *options->id &&
              (strlen(options->id) > GATEWAY_ID_MAX || !process_id_is_valid(options->id, strlen(options->id)))) {
@@ -355,15 +331,16 @@ bool gateway_options_check(const struct gateway_options *options, char *error, s
 /* A connection that sends more than this many times the rate is closed instead of answered. */
 #define FAR_ABOVE 4
 
-void gateway_options_listener(const struct gateway_options *options, char host[ADDRESS_BYTES], struct cidr **trusted,
+void gateway_options_listener(const struct gateway_options *options, struct endpoint *listen, struct cidr **trusted,
                               struct listener_config *config) {
   *config = (struct listener_config)LISTENER_CONFIG_DEFAULTS;
-  gateway_address_parse(options->listen, host, ADDRESS_BYTES, &config->port);
+  endpoint_parse(options->listen, listen);
   *trusted = xcalloc(options->trusted_proxy.count, sizeof **trusted);
   for (size_t i = 0; i < options->trusted_proxy.count; i++) {
     cidr_parse(&(*trusted)[i], options->trusted_proxy.items[i]);
   }
-  config->host = host;
+  config->host = listen->host;
+  config->port = listen->port;
   config->origins = options->allow_origin.items;
   config->origin_count = options->allow_origin.count;
   config->trusted = *trusted;

@@ -6,6 +6,7 @@
 #ifndef HEYA_GATEWAY_OPTIONS_H
 #define HEYA_GATEWAY_OPTIONS_H
 
+#include "common/endpoint.h"
 #include "common/log.h"
 #include "common/option.h"
 #include "common/store_redis.h"
@@ -58,12 +59,9 @@ extern const struct option_set gateway_option_set;
 /* What a table cannot check: names, addresses, what belongs together. False with one line in `error`. */
 bool gateway_options_check(const struct gateway_options *, char *error, size_t error_size);
 
-/* "127.0.0.1:8080", "[::1]:8080", ":8080" (all IPv4 addresses). Host without brackets. False when it is none. */
-bool gateway_address_parse(const char *text, char *host, size_t host_size, uint16_t *port);
-
-/* Into the configs of the parts; what they point at belongs to the options. `host` keeps the listener's host. The
- * ranges of --trusted-proxy are allocated for *trusted: free() it. Options must have passed the check. */
-void gateway_options_listener(const struct gateway_options *, char host[ADDRESS_BYTES], struct cidr **trusted,
+/* Into the configs of the parts; what they point at belongs to the options. `listen` is --listen
+ * parsed. The ranges of --trusted-proxy are allocated for *trusted: free() it. Options must have passed the check. */
+void gateway_options_listener(const struct gateway_options *, struct endpoint *listen, struct cidr **trusted,
                               struct listener_config *);
 void gateway_options_store(const struct gateway_options *, struct store_redis_options *);
 void gateway_options_gateway(const struct gateway_options *, struct gateway_config *);
