@@ -156,6 +156,8 @@ struct store_call *store_call_new(struct store_redis *store, store_finish *finis
 }
 
 void store_call_end(struct store_call *call) {
+  call->sent_again = false;
+  if (call->finishing) return; /* on_answer frees it */
   TAILQ_REMOVE(&call->store->calls, call, entry);
   free(call);
 }
@@ -165,7 +167,9 @@ static void on_answer(void *arg, const struct redisReply *reply) {
   const char *message;
   enum store_result result = store_redis_judge(call->store, reply, call->writes, &message);
   call->sent_again = false;
+  call->finishing = true;
   call->finish(call, result, message, result == STORE_OK ? reply : NULL);
+  call->finishing = false;
   if (!call->sent_again) store_call_end(call);
 }
 

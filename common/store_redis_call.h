@@ -80,7 +80,8 @@ struct store_call {
   } cb;
   void *arg;
   uint64_t sent_us; /* on the monotonic clock */
-  bool sent_again;  /* by finish: not to be freed yet */
+  bool sent_again;  /* by finish: it is not over yet */
+  bool finishing;   /* finish is running */
   union {
     uint32_t partition;
     size_t n; /* answers expected */

@@ -109,8 +109,7 @@ static void forget_rooms(struct session *session) {
 }
 
 void sessions_end_all(struct sessions *sessions, Heya__V1__Error__Code reason, bool forget) {
-  struct session *session, *next;
-  HASH_ITER(hh, sessions->by_number, session, next) {
+  for (struct session *session = sessions->by_number; session; session = session->hh.next) { /* none goes here */
     if (forget) forget_rooms(session);
     session_end(session, reason, true);
   }
@@ -150,7 +149,7 @@ static const Heya__V1__ClientMessage *decode(struct session *session, struct byt
   return (const Heya__V1__ClientMessage *)message;
 }
 
-/* An undecodable message costs a token like any other, or its sender could make us decode at full speed. */
+/* It costs a token like any other, so that the sender of nonsense is soon RATE_LIMITED in what makes sense. */
 static void refuse_undecodable(struct session *session, const char *why) {
   struct sessions *sessions = session->sessions;
   uint64_t now_us = sessions->store->ops->monotonic_us(sessions->store);

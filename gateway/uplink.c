@@ -312,7 +312,7 @@ uint64_t uplink_flush(struct uplink *uplink, uint64_t now_us) {
     due = due_us(uplink);
     return due == UPLINK_NEVER ? UPLINK_NEVER : due > now_us ? due - now_us : 0;
   }
-  (void)failpoint_hit(uplink->config.failpoints, "gateway.append");
+  (void)failpoint_hit(uplink->config.failpoints, "gateway.append"); /* crash; errors are injected in the store */
   uplink->delay_drawn = false;
   uplink->in_flight = true;
   uplink->sent_us = now_us;

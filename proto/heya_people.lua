@@ -11,7 +11,7 @@
 local ROOMS_MAX = 100
 local MEMBERS_MAX = 200
 
-local function fail(...) error(redis.error_reply(table.concat({'ERR', ...}, ' '))) end
+local function fail(...) error({sentence = table.concat({...}, ' ')}) end
 
 local function type_of(key) return redis.call('TYPE', key).ok end
 
@@ -62,12 +62,16 @@ local function check_room_id(id)
   end
 end
 
--- The partition is written in the room's hash; which set holds the room says the same.
+local function add_note(lines, json, note)
+  lines[#lines + 1] = line('note', note)
+  json.notes = json.notes or {}
+  table.insert(json.notes, note)
+end
+
 local function add_hash(lines, json, field, key)
   local names, values = hash_of(key)
   if not names then
-    lines[#lines + 1] = line('note', values)
-    json.notes[#json.notes + 1] = values
+    add_note(lines, json, values)
     return
   end
   json[field] = {}
@@ -84,8 +88,7 @@ end
 local function add_deadline(lines, json, base)
   local round, note = read('string', false, 'GET', base .. ':deadline')
   if note then
-    lines[#lines + 1] = line('note', note)
-    json.notes[#json.notes + 1] = note
+    add_note(lines, json, note)
   elseif round then
     local left = redis.call('PTTL', base .. ':deadline')
     lines[#lines + 1] = line('deadline', 'round ' .. round .. ' in ' .. in_ms(left))
@@ -95,9 +98,12 @@ end
 
 local function add_log(lines, json, base)
   local length, note = read('stream', 0, 'XLEN', base .. ':log')
-  lines[#lines + 1] = line(note and 'note' or 'log', note or (length .. ' events'))
-  json.log_length = length
-  if note then json.notes[#json.notes + 1] = note end
+  if note then
+    add_note(lines, json, note)
+  else
+    lines[#lines + 1] = line('log', length .. (length == 1 and ' event' or ' events'))
+    json.log_length = length
+  end
 end
 
 local function add_tomb(lines, json, key)
@@ -110,7 +116,7 @@ end
 
 local function room(prefix, id)
   check_room_id(id)
-  local base, lines, json = prefix .. 'room:' .. id, {line('room', id)}, {room = id, notes = {}, fields = {}}
+  local base, lines, json = prefix .. 'room:' .. id, {line('room', id)}, {room = id, fields = {}}
   local buried = add_tomb(lines, json, prefix .. 'tomb:' .. id)
   if type_of(base) == 'none' then
     if not buried then fail('there is no room', id, 'under the prefix', prefix) end
@@ -118,8 +124,7 @@ local function room(prefix, id)
   end
   local names, values = hash_of(base)
   if not names then
-    lines[#lines + 1] = line('note', values)
-    json.notes[1] = values
+    add_note(lines, json, values)
   else
     for _, name in ipairs(names) do
       if name == 'image' then
@@ -153,7 +158,7 @@ local function rooms(prefix, kind)
   for _, id in ipairs(ids) do
     local names, values = hash_of(prefix .. 'room:' .. id)
     if not names then
-      lines[#lines + 1] = line(id, values)
+      lines[#lines + 1] = printable(string.format('%-40s %s', id, values))
       json[#json + 1] = {room = id, note = values}
     elseif #names > 0 then -- else it has expired
       values.image = nil
@@ -213,16 +218,21 @@ end
 
 -- ---- registration ---------------------------------------------------------------------------------------------------
 
--- cjson writes an empty table as {}, and refuses nothing we hand it.
+-- A failure is returned rather than raised, so that people read the sentence without Redis's note of where it was.
 local function view(name, show, n_arguments)
   redis.register_function{function_name = name, flags = {'no-writes'}, callback = function(_, argv)
     local argument = n_arguments == 1 and argv[1] or nil
     local format, prefix = argv[n_arguments + 1] or 'text', argv[n_arguments + 2] or 'heya:'
     if #argv > n_arguments + 2 or (format ~= 'text' and format ~= 'json') then
-      fail('arguments:', n_arguments == 1 and '<id or kind>' or '', '[text|json] [prefix]')
+      return redis.error_reply('ERR arguments: ' .. (n_arguments == 1 and '<id or kind> ' or '') .. '[text|json] [prefix]')
     end
-    local lines, json = show(prefix, argument)
-    return format == 'json' and cjson.encode(json) or lines
+    local fine, lines, json = pcall(show, prefix, argument)
+    if not fine then
+      local why = type(lines) == 'table' and (lines.sentence or lines.err) or tostring(lines)
+      return redis.error_reply('ERR ' .. why)
+    end
+    if format == 'text' then return lines end
+    return next(json) == nil and '[]' or cjson.encode(json) -- only lists can be empty
   end}
 end
 view('heya_room', room, 1)

@@ -174,10 +174,13 @@ static void take_first_seat(struct request *r, const Heya__Bus__Join *join) {
 
 static bool apply_join(struct request *r) {
   const Heya__Bus__Join *join = r->entry->join;
-  if (join->options.len > OPTIONS_MAX_BYTES || join->profile.len > PROFILE_MAX_BYTES) return false;
   if (!display_name_is_valid(join->name, strlen(join->name))) return false;
   if (r->id.derived && join->mode == HEYA__BUS__MODE__JOIN_OR_CREATE) return false;
-  take_first_seat(r, join);
+  if (join->options.len > OPTIONS_MAX_BYTES || join->profile.len > PROFILE_MAX_BYTES) {
+    refuse(r, CODE(INVALID_ARGUMENT), "options or profile too long", HEYA__BUS__ATTACHMENT__DETACHED);
+  } else {
+    take_first_seat(r, join);
+  }
   return true;
 }
 
@@ -241,7 +244,8 @@ static void answer_outcome(struct request *r, uint32_t number, code result, cons
 static void execute(struct request *r, struct member *member, const Heya__Bus__Command *command) {
   struct kind_reply reply = {0};
   uint32_t number = member->window.last + 1;
-  code result = r->room->kind->command(r->room, member, bytes_of(command->payload.data, command->payload.len), &reply);
+  code result =
+      r->room->kind->command(r->room, member, bytes_of(command->payload.data, command->payload.len), &reply);
   struct bytes data = result == CODE(OK) ? buf_bytes(&reply.result) : (struct bytes){0};
   session_note(&member->window, result, reply.message, data);
   room_touch(r->room);
@@ -307,6 +311,7 @@ static bool apply_gateway_gone(struct partition *partition, const char *gateway)
     if (outlet->bound == 0) break;
     leave_dead_gateway(partition, room, outlet);
   }
+  outlet->gone_said = false;
   return true;
 }
 

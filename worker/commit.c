@@ -59,12 +59,18 @@ static void forget_frozen(struct worker *worker, struct effects *effects) {
 
 /* ---- the answer ---- */
 
+/* Its memory is still the one that went into the outstanding commit. */
+static bool is_as_committed(const struct slot *slot) {
+  return slot->commit_epoch && slot->commit_epoch == slot->epoch &&
+         (slot->state == SLOT_LIVE || slot->state == SLOT_LEAVING);
+}
+
 static void drop_fenced(struct worker *worker, const struct store_commit_outcome *outcome) {
   for (size_t i = 0; i < outcome->n_fenced; i++) {
     if (outcome->fenced[i] >= worker->config.partitions) continue;
     struct slot *slot = &worker->slots[outcome->fenced[i]];
     worker->metrics->commits_fenced++;
-    if (slot->commit_epoch && slot->epoch == slot->commit_epoch) slot_drop(slot, "fenced");
+    if (is_as_committed(slot)) slot_drop(slot, "fenced");
     ownership_hurry(worker);
   }
 }
@@ -81,15 +87,15 @@ static void tell_gone_gateways(struct worker *worker, const struct store_commit_
 static void drop_committed(struct worker *worker, const char *reason, uint64_t retry_at_us) {
   for (uint32_t p = 0; p < worker->config.partitions; p++) {
     struct slot *slot = &worker->slots[p];
-    if (slot->commit_epoch == 0 || slot->epoch != slot->commit_epoch) continue;
+    if (!is_as_committed(slot)) continue;
     slot->retry_at_us = retry_at_us;
     slot_drop(slot, reason);
   }
   ownership_hurry(worker);
 }
 
-/* Nothing of it took effect, or we cannot know what did. A room with a key of the wrong type is written whole next time,
- * which deletes all its keys first; anything else waits a moment, so that a lasting fault does not spin. */
+/* Nothing of it took effect, or we cannot know what did. A room with a key of the wrong type is written whole next
+ * time, which deletes all its keys first; anything else waits a moment, so that a lasting fault does not spin. */
 static void on_refused(struct worker *worker, enum store_result result, const struct store_commit_outcome *outcome) {
   uint64_t retry_at_us = worker->store->ops->monotonic_us(worker->store) + RETRY_US;
   const char *wrong_room = outcome ? outcome->wrong_room : NULL;

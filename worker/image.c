@@ -6,6 +6,8 @@
 #include "worker/kinds/registry.h"
 
 #define IMAGE_SCHEMA 1
+/* Times and event numbers beyond it are nonsense, and Redis's functions would refuse the commit they get into. */
+#define NUMBER_MAX (UINT64_C(1) << 52)
 
 /* ---- save ---- */
 
@@ -130,7 +132,7 @@ static bool load_member(struct room *room, const Heya__Image__Member *image) {
   if (room_member(room, image->player)) return false;
   bool bound = image->gateway[0] != '\0';
   if (bound && !process_id_is_valid(image->gateway, strlen(image->gateway))) return false;
-  if (bound == (image->away_until_ms != 0)) return false;
+  if (bound == (image->away_until_ms != 0) || image->away_until_ms > NUMBER_MAX) return false;
 
   struct member *member =
       member_create(image->player, image->name, bytes_of(image->profile.data, image->profile.len));
@@ -157,10 +159,13 @@ static bool load_member(struct room *room, const Heya__Image__Member *image) {
 static bool load_timers(struct room *room, const Heya__Image__Room *image) {
   if (image->n_timers > ROOM_TIMERS_MAX || (image->n_timers && !room->kind->timer)) return false;
   for (size_t i = 0; i < image->n_timers; i++) {
-    if (image->timers[i]->at_ms == 0) return false;
-    room->timers[i] = (struct room_timer){.id = image->timers[i]->id, .at_ms = image->timers[i]->at_ms};
+    const Heya__Image__Timer *timer = image->timers[i];
+    if (timer->at_ms == 0 || timer->at_ms > NUMBER_MAX) return false;
+    for (size_t j = 0; j < room->n_timers; j++) {
+      if (room->timers[j].id == timer->id) return false;
+    }
+    room->timers[room->n_timers++] = (struct room_timer){.id = timer->id, .at_ms = timer->at_ms};
   }
-  room->n_timers = image->n_timers;
   return true;
 }
 
@@ -181,13 +186,16 @@ static const char *fill(struct room *room, const Heya__Image__Room *image) {
   room->created_ms = image->created_ms;
   room->seq = image->seq;
   room->max_members = image->max_members;
-  room->derived = image->derived;
   room->locked = image->locked;
   room->expire_at_ms = image->expire_at_ms;
   room->deadline_ms = image->deadline_ms;
   room->round = image->round;
+  if (image->derived != room->derived) return "derived or not differs from its id";
+  if (image->created_ms > NUMBER_MAX || image->seq > NUMBER_MAX) return "bad number";
+  if (image->expire_at_ms > NUMBER_MAX || image->deadline_ms > NUMBER_MAX) return "bad time";
   if (room->max_members == 0 || room->max_members > room->kind->max_members_limit) return "bad max_members";
   buf_append(&room->options, image->options.data, image->options.len);
+  if (image->n_members > room->max_members) return "too many members";
   for (size_t i = 0; i < image->n_members; i++) {
     if (!load_member(room, image->members[i])) return "bad member";
   }

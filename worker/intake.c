@@ -1,15 +1,17 @@
-/* One blocking read over the streams of all live partitions. Each answer is checked against the epoch in which the read
- * was sent: a late one for a partition that was lost, or lost and won again, is thrown away. */
+/* One blocking read over the streams of all live partitions. Each answer is checked against the epoch in which the
+ * read was sent: a late one for a partition that was lost, or lost and won again, is thrown away. */
 #include "worker/worker.h"
 
 #define READ_BLOCK_MS     1000
 #define WAITING_MAX_BYTES (8u << 20) /* of uncommitted effects; beyond it reading waits for the commit */
+#define RETRY_US          250000     /* after a read that Redis refused */
 
 static void on_read(void *arg, enum store_result result, const struct store_entry *entries, size_t n) {
   struct worker *worker = arg;
   worker->reading = false;
   worker->metrics->reads++;
-  if (result == STORE_BROKEN || result == STORE_FAILED) {
+  if (result != STORE_OK && result != STORE_LOST) {
+    worker->read_at_us = worker->store->ops->monotonic_us(worker->store) + RETRY_US;
     log_error(worker->log, "read_failed", F_S("result", store_result_name(result)));
   }
   if (result != STORE_OK) return;
@@ -47,6 +49,7 @@ void intake_turn(struct worker *worker) {
     return;
   }
   if (!worker->initialised || waiting_bytes(worker) > WAITING_MAX_BYTES) return;
+  if (store->ops->monotonic_us(store) < worker->read_at_us) return;
   size_t n = 0;
   struct store_position *positions = arena_alloc(&worker->frozen, worker->config.partitions * sizeof *positions);
   for (uint32_t p = 0; p < worker->config.partitions; p++) {

@@ -1,14 +1,15 @@
-/* Which partitions are ours. Every renewal of the lease answers with a view of the deployment; from it each worker computes
- * who should own what, claims what is free or orphaned and its own, and lets go of what others should have. */
+/* Which partitions are ours. Every renewal of the lease answers with a view of the deployment; from it each worker
+ * computes who should own what, claims what is free or orphaned and its own, and lets go of what others should have.
+ */
 #include "common/mem.h"
 #include "worker/assignment.h"
 #include "worker/worker.h"
 
-#define RENEW_MAX_US     250000  /* a view at least so often, whatever the lease */
-#define RENEW_EXPECT_US  25000   /* while a partition that should be ours is about to be released */
-#define RENEW_RETRY_US   100000
-#define SETTLE_MS        1000    /* nobody lets go of a partition that he has for a shorter time */
-#define FREE_FOR_ALL_MS  100     /* a partition that is free for longer is anybody's */
+#define RENEW_MAX_US    250000 /* a view at least so often, whatever the lease */
+#define RENEW_EXPECT_US 25000  /* while a partition that should be ours is about to be released */
+#define RENEW_RETRY_US  100000
+#define SETTLE_MS       1000 /* nobody lets go of a partition that he has for a shorter time */
+#define FREE_FOR_ALL_MS 100  /* a partition that is free for longer is anybody's */
 
 uint32_t slot_number(const struct slot *slot) {
   return slot->partition.number;
@@ -31,6 +32,11 @@ void slot_drop(struct slot *slot, const char *reason) {
 
 void ownership_hurry(struct worker *worker) {
   worker->renew_at_us = 0;
+}
+
+static void view_within(struct worker *worker, uint64_t wait_us) {
+  uint64_t at_us = worker->store->ops->monotonic_us(worker->store) + wait_us;
+  if (worker->renew_at_us > at_us) worker->renew_at_us = at_us;
 }
 
 /* ---- claim and load ---- */
@@ -63,11 +69,14 @@ static void on_claimed(void *arg, enum store_result result, uint64_t epoch, stru
   struct worker *worker = slot->worker;
   if (result != STORE_OK || slot->abandon) {
     slot->state = SLOT_FREE;
-    if (result == STORE_DENIED) worker->metrics->claims_denied++;
-    if (result == STORE_FAILED || result == STORE_BROKEN) {
-      slot->retry_at_us = worker->store->ops->monotonic_us(worker->store) + 10 * RENEW_RETRY_US;
+    uint64_t now_us = worker->store->ops->monotonic_us(worker->store);
+    if (result == STORE_DENIED) {
+      worker->metrics->claims_denied++;
+      slot->retry_at_us = now_us + RENEW_EXPECT_US; /* if for good, it must not spin */
+    } else if (result == STORE_FAILED || result == STORE_BROKEN) {
+      slot->retry_at_us = now_us + 10 * RENEW_RETRY_US;
     }
-    ownership_hurry(worker);
+    view_within(worker, RENEW_EXPECT_US);
     return;
   }
   worker->metrics->claims++;
@@ -142,7 +151,8 @@ static void keep_own(struct slot *slot, const struct store_owner *owner, bool wa
 }
 
 /* Redis says it is not ours. */
-static void take_others(struct slot *slot, const struct store_owner *owner, bool wanted, const struct store_view *view) {
+static void take_others(struct slot *slot, const struct store_owner *owner, bool wanted,
+                        const struct store_view *view) {
   struct worker *worker = slot->worker;
   /* Our own claim may be younger than the view; then its epoch is higher than what the view says. */
   if ((slot->state == SLOT_LIVE || slot->state == SLOT_LEAVING) && slot->epoch < owner->epoch) {
@@ -185,6 +195,7 @@ static void on_view(void *arg, enum store_result result, const struct store_view
       partition_check_gateways(&slot->partition, view->gateways, view->n_gateways, view->now_ms);
     }
   }
+  if (worker->expecting) view_within(worker, RENEW_EXPECT_US);
   free(wanting);
   free(owners);
 }

@@ -85,6 +85,7 @@ static void let_time_pass(struct partition *partition) {
     struct room *room = CONTAINER(struct room, due, node);
     room_fire(room);
     partition_settle(partition, room);
+    arena_reset(&partition->effects.scratch);
   }
   while ((node = timers_first(&partition->tombs_due)) && node->at_ms <= now_ms) {
     struct tomb *tomb = CONTAINER(struct tomb, due, node);
@@ -139,7 +140,6 @@ void partition_consume(struct partition *partition, const struct store_entry *en
   effects->consumed_bytes += entry->batch.len;
   effects->moved = true;
   let_time_pass(partition);
-  arena_reset(&effects->scratch);
   apply_batch(partition, entry);
 }
 

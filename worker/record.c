@@ -1,6 +1,7 @@
 /* Fields and lines are built as text in an arena that lives until the commit is sent. */
 #include "worker/record.h"
 #include "common/mem.h"
+#include "proto/utf8.h"
 #include "worker/image.h"
 #include <inttypes.h>
 #include <stdarg.h>
@@ -51,6 +52,7 @@ void describe_property(struct describe *d, const char *name, const char *format,
   va_start(args, format);
   vsnprintf(value, sizeof value, format, args);
   va_end(args);
+  value[utf8_cut(value, strlen(value), PROPERTY_VALUE_MAX)] = '\0'; /* it goes to clients: no half characters */
   snprintf(field, sizeof field, "p:%s", name);
   add_field(d, keep(d->arena, bytes_of_str(field)).data, keep(d->arena, bytes_of_str(value)));
   if (d->names.len) buf_append_char(&d->names, ' ');
@@ -138,9 +140,8 @@ static void record_log(struct room *room, struct arena *arena, struct commit_roo
   out->n_log = room->changes.n_log;
   for (size_t i = 0; i < out->n_log; i++) {
     const struct room_log_entry *entry = &room->changes.log[i];
-    out->log[i] = (struct commit_log_entry){.seq = entry->seq,
-                                            .to = bytes_of_str(entry->to),
-                                            .message = bytes_of(entry->message, entry->message_len)};
+    out->log[i] = (struct commit_log_entry){
+        .seq = entry->seq, .to = bytes_of_str(entry->to), .message = bytes_of(entry->message, entry->message_len)};
   }
 }
 

@@ -131,6 +131,7 @@ void room_unseat(struct room *room, struct member *member, Heya__V1__LeaveReason
   room_touch_facts(room);
   bool was_host = room->host == member;
   if (was_host) room->host = room->n_members ? room->members[0] : NULL;
+  if (was_host && room->host) room->host->line_changed = true;
   if (room->n_members) {
     Heya__V1__Event event = HEYA__V1__EVENT__INIT;
     Heya__V1__MemberLeft left = HEYA__V1__MEMBER_LEFT__INIT;

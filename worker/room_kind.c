@@ -1,11 +1,18 @@
 /* What a kind sees of its room and may do to it: the functions of worker/kind.h, except the group's. */
 #include "common/mem.h"
+#include "proto/utf8.h"
 #include "worker/room.h"
+
+/* What does not fit is cut between characters: the text goes into messages and images, where bad UTF-8 is refused. */
+static void print_text(char *out, size_t size, const char *format, va_list args) {
+  vsnprintf(out, size, format, args);
+  out[utf8_cut(out, strlen(out), size - 1)] = '\0';
+}
 
 void kind_refuse(struct kind_reply *reply, const char *format, ...) {
   va_list args;
   va_start(args, format);
-  vsnprintf(reply->message, sizeof reply->message, format, args);
+  print_text(reply->message, sizeof reply->message, format, args);
   va_end(args);
 }
 
@@ -114,7 +121,7 @@ void room_result_show(struct room *room, const char *player, const char *format,
   struct room_result *result = result_of(room, player);
   va_list args;
   va_start(args, format);
-  vsnprintf(result->text, sizeof result->text, format, args);
+  print_text(result->text, sizeof result->text, format, args);
   va_end(args);
   room->changes.results = true;
   room_touch(room);

@@ -1,15 +1,16 @@
 /* A worker: owns partitions, reads their streams, applies what comes, commits what it did.
  *
- * Runs without a loop of its own: worker_turn does whatever can be done now and says when it wants to be called again;
- * the store's callbacks only note what they learned. So main.c drives it with libev, and a simulation with virtual time.
+ * Runs without a loop of its own: worker_turn does whatever can be done now and says when it wants to be called
+ * again; the store's callbacks only note what they learned. So main.c drives it with libev, and a simulation with
+ * virtual time.
  *
  *   worker.c     life: start, turn, stop
  *   ownership.c  leases and claims: which partitions are ours, and getting there
  *   intake.c     one blocking read over all partitions that are live
  *   commit.c     freezing the effects of all partitions into one commit, one in flight at a time
  *
- * After any doubt (a lost connection, a commit without an answer) a partition's memory is dropped and the partition is
- * claimed again: the one recovery path.
+ * After any doubt (a lost connection, a commit without an answer) a partition's memory is dropped and the partition
+ * is claimed again: the one recovery path.
  */
 #ifndef HEYA_WORKER_WORKER_H
 #define HEYA_WORKER_WORKER_H
@@ -22,23 +23,23 @@
 #include "worker/worker_metrics.h"
 
 enum slot_state {
-  SLOT_FREE,      /* not ours, or ours and not loaded */
+  SLOT_FREE, /* not ours, or ours and not loaded */
   SLOT_CLAIMING,
   SLOT_LOADING,
   SLOT_LIVE,
-  SLOT_LEAVING,   /* takes no more entries; released when its effects are committed */
+  SLOT_LEAVING, /* takes no more entries; released when its effects are committed */
   SLOT_RELEASING,
 };
 
 struct slot {
   struct worker *worker;
   enum slot_state state;
-  uint64_t epoch;          /* while not FREE or CLAIMING */
-  uint64_t since_ms;       /* Redis's clock when it became LIVE */
-  uint64_t retry_at_us;    /* not claimed before, after an error */
-  uint64_t read_epoch;     /* when the outstanding read was sent; 0: not in it */
-  uint64_t commit_epoch;   /* in the outstanding commit; 0: not in it */
-  bool abandon;            /* CLAIMING or LOADING: the connection broke, give it up */
+  uint64_t epoch;             /* while not FREE or CLAIMING */
+  uint64_t since_ms;          /* Redis's clock when it became LIVE */
+  uint64_t retry_at_us;       /* not claimed before, after an error */
+  uint64_t read_epoch;        /* when the outstanding read was sent; 0: not in it */
+  uint64_t commit_epoch;      /* in the outstanding commit; 0: not in it */
+  bool abandon;               /* CLAIMING or LOADING: the connection broke, give it up */
   char heal[ROOM_ID_MAX + 1]; /* a room whose keys are unsound; "" if none */
   struct partition partition; /* open while LOADING, LIVE, LEAVING */
 };
@@ -61,16 +62,17 @@ struct worker {
   struct worker_metrics *metrics;
   const struct kind_registry *kinds;
   enum worker_state state;
-  char failure[256]; /* WORKER_FAILED: what to tell whoever started it */
+  char failure[256];              /* WORKER_FAILED: what to tell whoever started it */
   bool initialising, initialised; /* of this connection */
   bool renewing, renewed;
   uint64_t renew_at_us;
-  bool expecting;    /* a partition that should be ours is held by somebody who will release it */
+  bool expecting; /* a partition that should be ours is held by somebody who will release it */
   bool retiring;
   bool reading, wake_wanted;
+  uint64_t read_at_us; /* not read before, after an error */
   bool committing;
   uint64_t commit_sent_us;
-  struct slot *slots; /* one per partition of the deployment */
+  struct slot *slots;  /* one per partition of the deployment */
   struct arena frozen; /* what a commit points to */
 };
 

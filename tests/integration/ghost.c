@@ -99,7 +99,8 @@ static void check_incarnation(struct crowd *crowd, const struct ghost *ghost, bo
 static void check_pair(struct crowd *crowd, struct ghost *ghost, struct ghost *other) {
   cr_assert_eq(incarnation_compare(ghost->incarnation, other->incarnation), 0,
                "%s and %s are in two rooms of the same name at once", ghost->player->name, other->player->name);
-  cr_assert_neq(ghost->seq, other->seq);
+  cr_assert_neq(ghost->seq, other->seq, "%s and %s came in by the same event", ghost->player->name,
+                other->player->name);
   struct ghost *earlier = ghost->seq < other->seq ? ghost : other, *later = earlier == ghost ? other : ghost;
   int earlier_index = (int)(earlier - crowd->ghosts), later_index = (int)(later - crowd->ghosts);
   cr_assert(later->snapshot[earlier_index], "%s came after %s and does not see him", later->player->name,

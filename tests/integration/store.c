@@ -24,11 +24,11 @@ TestSuite(store, .init = start, .fini = stop);
 #define B(text) bytes_of_str(text)
 
 /* Everything in Redis in one number, to see that nothing was written. */
-static char *digest(void) {
-  return redis_string(f.redis, "DEBUG DIGEST");
+static const char *digest(void) {
+  return fixture_string(&f, "DEBUG DIGEST");
 }
 static void same(const char *before) {
-  char *after = digest();
+  const char *after = digest();
   cr_assert_str_eq(before, after);
 }
 
@@ -92,7 +92,7 @@ Test(store, renew_shows_the_deployment) {
   cr_assert_str_eq(answer.owners[0].worker, "");
   uint64_t now_ms = redis_now_ms(f.redis);
   cr_assert(now_ms - answer.view.now_ms < 1000);
-  cr_assert_str_eq(redis_string(f.redis, "HGET heya:worker:w-2 rooms"), "3");
+  cr_assert_str_eq(fixture_string(&f, "HGET heya:worker:w-2 rooms"), "3");
   cr_assert(redis_integer(f.redis, "PTTL heya:worker:w-2") > 60000);
   ok(do_retire(&f, "w-1"));
   cr_assert_str_eq(do_renew(&f, "w-2", 60000, false).text, "w-2 g-1 ");
@@ -216,7 +216,7 @@ Test(store, append_says_busy_at_the_limit_and_leaves_system_batches_a_reserve) {
   memset(big, 'x', 101);
   cr_assert_str_eq(do_append(&f, "g-1", 1, 1, 1, false, big).text, "busy");
   cr_assert_str_eq(do_append(&f, "g-1", 1, 1, 1, true, big).text, "ok");
-  cr_assert_str_eq(redis_string(f.redis, "GET heya:part:0:bytes"), "5");
+  cr_assert_str_eq(fixture_string(&f, "GET heya:part:0:bytes"), "5");
 }
 
 Test(store, append_of_several_partitions_answers_each) {
@@ -224,12 +224,12 @@ Test(store, append_of_several_partitions_answers_each) {
   struct store_append appends[] = {{.partition = 0, .number = 1, .batch = B("a")},
                                    {.partition = 1, .number = 7, .batch = B("b")},
                                    {.partition = 2, .number = 1, .batch = bytes_of("\0", 1)}};
-  struct answer answer = {.text = strdup("")};
+  struct answer answer = {0};
   f.store->ops->append(f.store, "g-1", 1, appends, 3, on_append, &answer);
   cr_assert(fixture_wait(&f, &answer.fired, 1));
   cr_assert_str_eq(answer.text, "ok refused ok");
   appends[1].partition = 0;
-  char *before = digest();
+  const char *before = digest();
   f.store->ops->append(f.store, "g-1", 1, appends, 3, on_append, &answer);
   cr_assert(fixture_wait(&f, &answer.fired, 2));
   is(answer, STORE_FAILED); /* one partition twice */
@@ -249,7 +249,7 @@ Test(store, append_refuses_wrong_types_and_writes_nothing) {
   ok(do_open(&f, "g-1", false));
   for (size_t i = 0; i < 3; i++) {
     redis_do(f.redis, "%s %s x", wrong[i].command, wrong[i].key);
-    char *before = digest();
+    const char *before = digest();
     is(do_append(&f, "g-1", 1, 0, 1, false, "x"), STORE_FAILED);
     same(before);
     redis_do(f.redis, "DEL %s", wrong[i].key);
@@ -284,13 +284,13 @@ Test(store, commit_moves_the_checkpoint_trims_and_counts_down) {
   struct commit commit = {.worker = "w-1", .segments = &segment, .n_segments = 1};
   ok(do_commit(&f, &commit));
   cr_assert_str_eq(do_read(&f, 0, (struct stream_id){0}, 0).text, "0:g-1:bb ");
-  cr_assert_str_eq(redis_string(f.redis, "GET heya:part:0:bytes"), "2");
+  cr_assert_str_eq(fixture_string(&f, "GET heya:part:0:bytes"), "2");
   struct answer claim = do_claim(&f, 0, "w-1", "w-1", epoch);
   cr_assert_eq(stream_id_compare(claim.done, first), 0);
   segment.epoch = claim.number;
   segment.consumed_bytes = 100; /* never below zero */
   ok(do_commit(&f, &commit));
-  cr_assert_str_eq(redis_string(f.redis, "GET heya:part:0:bytes"), "0");
+  cr_assert_str_eq(fixture_string(&f, "GET heya:part:0:bytes"), "0");
 }
 
 Test(store, commit_fences_segments_of_other_owners_and_applies_the_rest) {
@@ -320,7 +320,7 @@ Test(store, commit_fences_segments_of_other_owners_and_applies_the_rest) {
   cr_assert_eq(redis_integer(f.redis, "EXISTS heya:room:%s", ids[1]), 0);
   cr_assert_str_eq(do_deliveries(&f, "g-1", (struct stream_id){0}, 0).text, "yes ");
   segments[1].epoch++;
-  char *before = digest();
+  const char *before = digest();
   cr_assert_str_eq(do_commit(&f, &commit).text, "fenced:1 fenced:0 ");
   same(before);
 }
@@ -359,12 +359,13 @@ Test(store, commit_writes_a_room_whole_and_persistent) {
   }
   cr_assert_eq(redis_integer(f.redis, "HLEN heya:room:%s:members", id), 1);
   cr_assert_eq(redis_integer(f.redis, "PEXPIRETIME heya:room:%s:deadline", id), (int64_t)deadline_ms);
-  cr_assert_str_eq(redis_string(f.redis, "GET heya:room:%s:deadline", id), "3");
-  cr_assert_str_eq(redis_string(f.redis, "ZSCORE heya:rooms:chat %s", id), "77");
+  cr_assert_str_eq(fixture_string(&f, "GET heya:room:%s:deadline", id), "3");
+  cr_assert_str_eq(fixture_string(&f, "ZSCORE heya:rooms:chat %s", id), "77");
   char log_id[32];
   snprintf(log_id, sizeof log_id, "%lu-1", epoch);
   redisReply *reply = redis_reply(f.redis, "XRANGE heya:room:%s:log - +", id);
   cr_assert_str_eq(reply->element[0]->element[0]->str, log_id);
+  freeReplyObject(reply);
 }
 
 Test(store, commit_changes_deletes_and_expires_parts_of_a_room) {
@@ -447,7 +448,7 @@ Test(store, commit_takes_more_than_a_thousand_fields) {
   ok(do_commit_room(&f, 0, epoch, &room));
   cr_assert_eq(redis_integer(f.redis, "HLEN heya:room:%s", id), FIELDS);
   cr_assert_eq(redis_integer(f.redis, "HLEN heya:room:%s:members", id), FIELDS);
-  cr_assert_str_eq(redis_string(f.redis, "HGET heya:room:%s f9000", id), "f9000");
+  cr_assert_str_eq(fixture_string(&f, "HGET heya:room:%s f9000", id), "f9000");
   for (size_t i = 1; i < FIELDS; i++) fields[i].value = (struct bytes){0};
   room.whole = false;
   ok(do_commit_room(&f, 0, epoch, &room));
@@ -476,7 +477,7 @@ Test(store, commit_names_the_room_with_a_wrong_key_and_writes_nothing) {
   struct commit commit = {.worker = "w-1", .segments = &segment, .n_segments = 1};
   for (size_t i = 0; i < 4; i++) {
     redis_do(f.redis, "SET heya:room:%s%s x", id, keys[i]);
-    char *before = digest();
+    const char *before = digest();
     struct answer answer = do_commit(&f, &commit);
     is(answer, STORE_FAILED);
     cr_assert_str_eq(answer.wrong_room, id);
@@ -506,7 +507,7 @@ Test(store, commit_refuses_wrong_types_of_the_partition_and_writes_nothing) {
       redis_do(f.redis, "DEL heya:%s", keys[i]);
       redis_do(f.redis, "HSET heya:%s x y", keys[i]);
     }
-    char *before = digest();
+    const char *before = digest();
     struct answer answer = do_commit(&f, &commit);
     is(answer, STORE_FAILED);
     cr_assert(strstr(answer.message, keys[i]), "%s", answer.message);
@@ -524,7 +525,7 @@ Test(store, commit_appends_to_partitions_as_the_worker) {
   ok(do_commit(&f, &(struct commit){.worker = "w-1", .segments = &segment, .n_segments = 1}));
   cr_assert_str_eq(do_read(&f, 1, (struct stream_id){0}, 0).text, "1:w-1:one ");
   cr_assert_str_eq(do_read(&f, 0, (struct stream_id){0}, 0).text, "0:w-1:own ");
-  cr_assert_str_eq(redis_string(f.redis, "GET heya:part:1:bytes"), "3");
+  cr_assert_str_eq(fixture_string(&f, "GET heya:part:1:bytes"), "3");
 }
 
 Test(store, commit_joins_deliveries_and_tells_of_dead_gateways) {
@@ -538,7 +539,7 @@ Test(store, commit_joins_deliveries_and_tells_of_dead_gateways) {
   ok(answer);
   cr_assert_str_eq(answer.text, "gone:g-2 ");
   cr_assert_str_eq(do_deliveries(&f, "g-1", (struct stream_id){0}, 0).text, "one,two ");
-  cr_assert_str_eq(redis_string(f.redis, "HGET heya:gateway:g-1 queued_bytes"), "7");
+  cr_assert_str_eq(fixture_string(&f, "HGET heya:gateway:g-1 queued_bytes"), "7");
 }
 
 Test(store, commit_ends_a_gateway_that_does_not_keep_up) {
@@ -571,7 +572,7 @@ Test(store, deliveries_trims_what_was_read_and_counts_its_bytes_once) {
   answer = do_deliveries(&f, "g-1", answer.last, 0);
   cr_assert_str_eq(answer.text, "last ");
   cr_assert_eq(redis_integer(f.redis, "XLEN heya:gateway:g-1:evt"), 1);
-  cr_assert_str_eq(redis_string(f.redis, "HGET heya:gateway:g-1 queued_bytes"), "4");
+  cr_assert_str_eq(fixture_string(&f, "HGET heya:gateway:g-1 queued_bytes"), "4");
   cr_assert_eq(redis_integer(f.redis, "PTTL heya:gateway:g-1") > 0, 1);
 }
 

@@ -8,6 +8,7 @@
 
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -100,6 +101,7 @@ void fixture_stop(struct fixture *f) {
   redis_client_close(f->redis);
   process_kill(&f->server);
   tmpdir_remove(&f->dir);
+  while (f->n_kept > 0) free(f->kept[--f->n_kept]);
 }
 
 void fixture_turn(struct fixture *f) {
@@ -120,18 +122,23 @@ void fixture_wait_ready(struct fixture *f, bool ready) {
 
 /* ---- answers ---- */
 
-static struct answer fresh(void) {
-  return (struct answer){.text = xstrdup("")};
-}
-
 static void add(struct answer *answer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void add(struct answer *answer, const char *format, ...) {
   va_list args;
-  size_t len = strlen(answer->text), room = 4096;
-  answer->text = xrealloc(answer->text, len + room);
+  size_t len = strlen(answer->text);
   va_start(args, format);
-  vsnprintf(answer->text + len, room, format, args);
+  vsnprintf(answer->text + len, sizeof answer->text - len, format, args);
   va_end(args);
+}
+
+const char *fixture_string(struct fixture *f, const char *format, ...) {
+  va_list args;
+  char command[512];
+  va_start(args, format);
+  vsnprintf(command, sizeof command, format, args);
+  va_end(args);
+  cr_assert_lt(f->n_kept, sizeof f->kept / sizeof *f->kept);
+  return f->kept[f->n_kept++] = redis_string(f->redis, command);
 }
 
 void on_done(void *arg, enum store_result result) {
@@ -247,13 +254,13 @@ static struct answer finish(struct fixture *f, struct answer *answer) {
 }
 
 struct answer do_init(struct fixture *f, uint32_t partitions) {
-  struct answer answer = fresh();
+  struct answer answer = {0};
   OPS->init(f->store, (struct store_deployment){.partitions = partitions}, on_init, &answer);
   return finish(f, &answer);
 }
 
 struct answer do_renew(struct fixture *f, const char *worker, uint64_t lease_ms, bool draining) {
-  struct answer answer = fresh();
+  struct answer answer = {0};
   struct store_worker_info info = {.id = worker,
                                    .host = "h",
                                    .address = "127.0.0.1:1",
@@ -268,19 +275,19 @@ struct answer do_renew(struct fixture *f, const char *worker, uint64_t lease_ms,
 }
 
 struct answer do_retire(struct fixture *f, const char *worker) {
-  struct answer answer = fresh();
+  struct answer answer = {0};
   OPS->retire(f->store, worker, on_done, &answer);
   return finish(f, &answer);
 }
 
 struct answer do_suspect(struct fixture *f, const char *worker) {
-  struct answer answer = fresh();
+  struct answer answer = {0};
   OPS->suspect(f->store, worker, on_done, &answer);
   return finish(f, &answer);
 }
 
 struct answer do_claim(struct fixture *f, uint32_t p, const char *worker, const char *seen, uint64_t epoch) {
-  struct answer answer = fresh();
+  struct answer answer = {0};
   struct store_owner owner = {.epoch = epoch};
   snprintf(owner.worker, sizeof owner.worker, "%s", seen);
   OPS->claim(f->store, p, worker, &owner, on_claim, &answer);
@@ -288,63 +295,63 @@ struct answer do_claim(struct fixture *f, uint32_t p, const char *worker, const 
 }
 
 struct answer do_release(struct fixture *f, uint32_t p, const char *worker, uint64_t epoch) {
-  struct answer answer = fresh();
+  struct answer answer = {0};
   OPS->release(f->store, p, worker, epoch, on_done, &answer);
   return finish(f, &answer);
 }
 
 struct answer do_load(struct fixture *f, uint32_t p) {
-  struct answer answer = fresh();
+  struct answer answer = {0};
   OPS->load(f->store, p, on_room, on_done, &answer);
   return finish(f, &answer);
 }
 
 struct answer do_read(struct fixture *f, uint32_t p, struct stream_id after, uint64_t block_ms) {
-  struct answer answer = fresh();
+  struct answer answer = {0};
   OPS->read(f->store, &(struct store_position){.partition = p, .after = after}, 1, block_ms, on_read, &answer);
   return finish(f, &answer);
 }
 
 struct answer do_commit(struct fixture *f, const struct commit *commit) {
-  struct answer answer = fresh();
+  struct answer answer = {0};
   OPS->commit(f->store, commit, on_commit, &answer);
   return finish(f, &answer);
 }
 
 struct answer do_open(struct fixture *f, const char *gateway, bool again) {
-  struct answer answer = fresh();
+  struct answer answer = {0};
   OPS->gateway_open(f->store, gateway, again, "127.0.0.1:2", 30000, on_open, &answer);
   return finish(f, &answer);
 }
 
 struct answer do_gateway_renew(struct fixture *f, const char *gateway, uint64_t generation) {
-  struct answer answer = fresh();
+  struct answer answer = {0};
   OPS->gateway_renew(f->store, gateway, generation, 30000, on_done, &answer);
   return finish(f, &answer);
 }
 
 struct answer do_gateway_close(struct fixture *f, const char *gateway) {
-  struct answer answer = fresh();
+  struct answer answer = {0};
   OPS->gateway_close(f->store, gateway, on_done, &answer);
   return finish(f, &answer);
 }
 
 struct answer do_append(struct fixture *f, const char *gateway, uint64_t generation, uint32_t p, uint64_t number,
                         bool system, const char *batch) {
-  struct answer answer = fresh();
+  struct answer answer = {0};
   struct store_append append = {.partition = p, .number = number, .system = system, .batch = bytes_of_str(batch)};
   OPS->append(f->store, gateway, generation, &append, 1, on_append, &answer);
   return finish(f, &answer);
 }
 
 struct answer do_deliveries(struct fixture *f, const char *gateway, struct stream_id after, uint64_t block_ms) {
-  struct answer answer = fresh();
+  struct answer answer = {0};
   OPS->deliveries(f->store, gateway, after, block_ms, on_deliveries, &answer);
   return finish(f, &answer);
 }
 
 struct answer do_list(struct fixture *f, const struct store_list *list) {
-  struct answer answer = fresh();
+  struct answer answer = {0};
   OPS->list(f->store, list, on_list, &answer);
   return finish(f, &answer);
 }

@@ -26,12 +26,14 @@ struct fixture {
   struct failpoints *failpoints;
   struct store *store;
   unsigned ups, downs; /* changes of ready */
+  char *kept[512];     /* what fixture_string returned */
+  size_t n_kept;
 };
 
 struct answer {
   unsigned fired;
   enum store_result result;
-  char *text; /* see above; owned by the test process until its end */
+  char text[32768]; /* see above; cut to fit */
   char message[512];
   uint64_t number; /* epoch, generation, partitions */
   struct stream_id done;
@@ -52,6 +54,9 @@ void fixture_start(struct fixture *f, const char *spec);
 struct store *fixture_store(struct fixture *f, struct store_limits limits, uint64_t reply_timeout_ms);
 void fixture_stop(struct fixture *f);
 void fixture_redis_start(struct fixture *f);
+
+/* Asks Redis (redis_string), with printf's formats; the answer is freed by fixture_stop. */
+const char *fixture_string(struct fixture *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Runs the loop until *fired reaches n; false when it did not in time. */
 bool fixture_wait(struct fixture *f, const unsigned *fired, unsigned n);

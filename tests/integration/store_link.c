@@ -26,9 +26,8 @@ static void kill_clients(void) {
 static bool blocked(void *arg) {
   (void)arg;
   fixture_turn(&f);
-  char *info = redis_string(f.redis, "INFO clients");
+  const char *info = fixture_string(&f, "INFO clients");
   bool found = strstr(info, "blocked_clients:1") != NULL;
-  free(info);
   return found;
 }
 
@@ -43,7 +42,7 @@ Test(store_link, a_read_ends_by_itself_when_its_time_is_up) {
 
 Test(store_link, a_blocked_read_answers_an_append) {
   fixture_start(&f, NULL);
-  struct answer answer = {.text = strdup("")};
+  struct answer answer = {0};
   ok(do_open(&f, "g-1", false));
   f.store->ops->read(f.store, positions, 2, 60000, on_read, &answer);
   cr_assert(wait_until(2000, blocked, NULL));
@@ -54,7 +53,7 @@ Test(store_link, a_blocked_read_answers_an_append) {
 
 Test(store_link, a_blocked_read_is_woken) {
   fixture_start(&f, NULL);
-  struct answer answer = {.text = strdup("")};
+  struct answer answer = {0};
   f.store->ops->read(f.store, positions, 2, 60000, on_read, &answer);
   cr_assert(wait_until(2000, blocked, NULL));
   f.store->ops->read_wake(f.store);
@@ -66,7 +65,7 @@ Test(store_link, a_blocked_read_is_woken) {
 Test(store_link, a_wake_up_before_the_read_reached_redis_is_not_lost) {
   fixture_start(&f, NULL);
   for (unsigned i = 1; i <= 200; i++) {
-    struct answer answer = {.text = strdup("")};
+    struct answer answer = {0};
     f.store->ops->read(f.store, positions, 2, 60000, on_read, &answer);
     f.store->ops->read_wake(f.store);
     f.store->ops->read_wake(f.store);
@@ -78,7 +77,7 @@ Test(store_link, a_wake_up_before_the_read_reached_redis_is_not_lost) {
 
 Test(store_link, deliveries_are_woken_too) {
   fixture_start(&f, NULL);
-  struct answer answer = {.text = strdup("")};
+  struct answer answer = {0};
   ok(do_open(&f, "g-1", false));
   f.store->ops->deliveries(f.store, "g-1", (struct stream_id){0}, 60000, on_deliveries, &answer);
   f.store->ops->read_wake(f.store);
@@ -117,13 +116,13 @@ Test(store_link, a_killed_connection_loses_each_call_once_and_comes_back) {
   fixture_start(&f, NULL);
   enum { CALLS = 50 };
   static struct answer answers[CALLS];
-  struct answer read = {.text = strdup("")};
+  struct answer read = {0};
   ok(do_open(&f, "g-1", false));
   f.store->ops->read(f.store, positions, 2, 60000, on_read, &read);
   cr_assert(wait_until(2000, blocked, NULL));
   kill_clients();
   for (int i = 0; i < CALLS; i++) {
-    answers[i] = (struct answer){.text = strdup("")};
+    answers[i] = (struct answer){0};
     f.store->ops->gateway_renew(f.store, "g-1", 1, 30000, on_done, &answers[i]);
     cr_assert_eq(answers[i].fired, 0);
   }
@@ -184,7 +183,7 @@ Test(store_link, functions_of_another_code_are_replaced_and_the_same_are_left) {
   kill_clients();
   fixture_wait_ready(&f, false);
   fixture_wait_ready(&f, true);
-  char *stats = redis_string(f.redis, "INFO commandstats");
+  const char *stats = fixture_string(&f, "INFO commandstats");
   cr_assert(strstr(stats, "function|list") && !strstr(stats, "function|load"), "%s", stats);
 }
 
@@ -193,7 +192,7 @@ Test(store_link, a_redis_that_falls_silent_is_given_up) {
   f.store->ops->destroy(f.store);
   f.store = fixture_store(&f, (struct store_limits){10, 1000, 10, 1000}, 300);
   fixture_wait_ready(&f, true);
-  struct answer read = {.text = strdup("")};
+  struct answer read = {0};
   f.store->ops->read(f.store, positions, 2, 100, on_read, &read);
   process_stop(&f.server);
   uint64_t before = clock_monotonic_us();
@@ -264,7 +263,7 @@ Test(store_link, a_trim_whose_answer_is_lost_is_counted_once) {
   cr_assert_geq(lost, 2);
   int64_t unread = redis_integer(f.redis, "XLEN heya:gateway:g-1:evt");
   cr_assert(unread < 60);
-  cr_assert_eq(atol(redis_string(f.redis, "HGET heya:gateway:g-1 queued_bytes")), unread * 3);
+  cr_assert_eq(atol(fixture_string(&f, "HGET heya:gateway:g-1 queued_bytes")), unread * 3);
 }
 
 Test(store_link, delays_keep_the_order_of_calls) {
@@ -273,7 +272,7 @@ Test(store_link, delays_keep_the_order_of_calls) {
   ok(do_open(&f, "g-1", false));
   for (unsigned i = 0; i < 100; i++) {
     struct store_append append = {.partition = 0, .number = i + 1, .batch = bytes_of_str("x")};
-    answers[i] = (struct answer){.text = strdup("")};
+    answers[i] = (struct answer){0};
     f.store->ops->append(f.store, "g-1", 1, &append, 1, on_append, &answers[i]);
   }
   for (unsigned i = 0; i < 100; i++) {
@@ -285,7 +284,6 @@ Test(store_link, delays_keep_the_order_of_calls) {
 Test(store_link, nothing_fires_after_destroy) {
   fixture_start(&f, NULL);
   static struct answer answers[3];
-  for (int i = 0; i < 3; i++) answers[i].text = strdup("");
   f.store->ops->read(f.store, positions, 2, 60000, on_read, &answers[0]);
   f.store->ops->load(f.store, 0, on_room, on_done, &answers[1]);
   f.store->ops->gateway_renew(f.store, "g-1", 1, 1000, on_done, &answers[2]);
@@ -302,7 +300,7 @@ Test(store_link, answers_of_another_shape_break_the_call_and_nothing_else) {
   static const char *const shapes[] = {"return {}",
                                        "return 7",
                                        "return 'x'",
-                                       "return {{'w-1'}, 'x', {{}}, false}",
+                                       "return {{'w-1'}, 7, {{}}, false}",
                                        "return redis.status_reply('OK')",
                                        "return false",
                                        "return {{-1}, {false}}"};
