@@ -10,14 +10,15 @@ PROTOC  ?= protoc
 
 PROTOS      := client bus image kinds/chat kinds/live kinds/saved
 PROTO_SRC   := keys names utf8 codec arena base64 json_encode json_decode json_number payload fault
-COMMON_SRC  := buf log option option_value option_print metric clock endpoint admin failpoint redis_url redis_args redis_link \
+COMMON_SRC  := buf log option option_value option_print metric clock endpoint server server_options admin failpoint redis_url redis_args redis_link \
                redis_reply store store_commit store_redis store_redis_call store_redis_setup store_redis_worker \
                store_redis_gateway store_redis_read store_redis_load
 GATEWAY_SRC := options gateway_metrics listener conn conn_http http handshake files ws outbox limits addresses auth jwt attachment \
                session requests listing uplink_queue uplink downlink gateway
 WORKER_SRC  := options worker_metrics effects room room_kind member session_window group image record timers repository \
                partition apply assignment intake ownership commit worker kinds/registry kinds/chat kinds/live kinds/live_state
-SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client wait fake_store fake_clients fake_gateway
+SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client wait fake_store fake_clients fake_gateway \
+               partition_bench
 UNIT_SRC    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 KINDS_SRC   := $(patsubst tests/kinds/%.c,%,$(wildcard tests/kinds/*.c))
 INTEGRATION_SRC := $(patsubst tests/integration/%.c,%,$(wildcard tests/integration/*.c))

@@ -338,7 +338,8 @@ void redis_link_destroy(struct redis_link *link) {
   ev_timer *timers[] = {&link->retry, &link->connect_timeout, &link->watch, &link->refuse, &link->drop};
   if (!link) return;
   for (size_t i = 0; i < sizeof timers / sizeof *timers; i++) ev_timer_stop(link->loop, timers[i]);
-  TAILQ_FOREACH(request, &link->sent, entry) request->link = NULL; /* freed by on_reply */
+  for (request = TAILQ_FIRST(&link->sent); request; request = TAILQ_NEXT(request, entry))
+    request->link = NULL; /* freed by on_reply */
   if (link->context) {
     link->context->data = NULL;
     redisAsyncFree(link->context);

@@ -10,17 +10,12 @@
 
 #define AT(field) offsetof(struct gateway_options, field)
 
-static const struct option_row process_rows[] = {
+static const struct option_row gateway_rows[] = {
     {.name = "listen",
      .type = OPTION_STRING,
      .offset = AT(listen),
      .fallback = "127.0.0.1:8080",
      .help = "HOST:PORT for clients; port 0 takes a free one"},
-    {.name = "admin",
-     .type = OPTION_STRING,
-     .offset = AT(admin),
-     .fallback = "127.0.0.1:8081",
-     .help = "HOST:PORT for /healthz, /readyz, /metrics; keep it private"},
     {.name = "id",
      .type = OPTION_STRING,
      .offset = AT(id),
@@ -34,48 +29,9 @@ static const struct option_row process_rows[] = {
      .fallback = "64m",
      .max = 1ull << 30,
      .help = "of all files in it"},
-    {.name = "drain-timeout",
-     .type = OPTION_MS,
-     .offset = AT(drain_timeout_ms),
-     .fallback = "15s",
-     .max = 3600000,
-     .help = "how long SIGTERM waits for connections to close and rooms to be told"},
-    {.name = "failpoints",
-     .type = OPTION_STRING,
-     .offset = AT(failpoints),
-     .help = "faults on demand, for tests: gateway.append=delay:0..5ms;..."},
-    {.name = "log-level",
-     .type = OPTION_CHOICE,
-     .offset = AT(log_level),
-     .fallback = "info",
-     .choices = log_level_names,
-     .help = "lines below it are not written"},
-    {.name = "log-format",
-     .type = OPTION_CHOICE,
-     .offset = AT(log_format),
-     .fallback = "text",
-     .choices = log_format_names,
-     .help = "one line per event, on standard error"},
 };
 
-static const struct option_row redis_rows[] = {
-    {.name = "redis",
-     .type = OPTION_STRING,
-     .offset = AT(redis),
-     .fallback = "redis://127.0.0.1:6379",
-     .help = "redis://[user:password@]host[:port][/db] or unix:///path[?db=N]"},
-    {.name = "prefix",
-     .type = OPTION_STRING,
-     .offset = AT(prefix),
-     .fallback = KEY_PREFIX_DEFAULT,
-     .help = "of every key; the same in the whole deployment"},
-    {.name = "partitions",
-     .type = OPTION_U64,
-     .offset = AT(partitions),
-     .fallback = "16",
-     .min = 1,
-     .max = 4096,
-     .help = "of the deployment; fixed when its first process starts"},
+static const struct option_row queue_rows[] = {
     {.name = "gateway-ttl",
      .type = OPTION_MS,
      .offset = AT(gateway_ttl_ms),
@@ -83,13 +39,6 @@ static const struct option_row redis_rows[] = {
      .min = 1000,
      .max = 3600000,
      .help = "a gateway silent for so long is taken for dead"},
-    {.name = "reply-timeout",
-     .type = OPTION_MS,
-     .offset = AT(reply_timeout_ms),
-     .fallback = "5s",
-     .min = 100,
-     .max = 600000,
-     .help = "a Redis silent for so long is connected to anew"},
     {.name = "partition-entries",
      .type = OPTION_U64,
      .offset = AT(partition_entries),
@@ -101,20 +50,6 @@ static const struct option_row redis_rows[] = {
      .type = OPTION_BYTES,
      .offset = AT(partition_bytes),
      .fallback = "64m",
-     .min = 65536,
-     .max = 1ull << 32,
-     .help = "the same in bytes"},
-    {.name = "gateway-entries",
-     .type = OPTION_U64,
-     .offset = AT(gateway_entries),
-     .fallback = "100000",
-     .min = 1,
-     .max = 1u << 30,
-     .help = "unread entries in a gateway's stream; one that falls so far behind is ended"},
-    {.name = "gateway-bytes",
-     .type = OPTION_BYTES,
-     .offset = AT(gateway_bytes),
-     .fallback = "256m",
      .min = 65536,
      .max = 1ull << 32,
      .help = "the same in bytes"},
@@ -259,17 +194,18 @@ static const struct option_row client_rows[] = {
 
 #define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])
 static const struct option_table tables[] = {
-    {.section = "Process", .rows = process_rows, .count = COUNT(process_rows)},
-    {.section = "Redis", .rows = redis_rows, .count = COUNT(redis_rows)},
+    {.section = "Gateway", .rows = gateway_rows, .count = COUNT(gateway_rows)},
     {.section = "Clients", .rows = client_rows, .count = COUNT(client_rows)},
+    {.section = "Queues", .rows = queue_rows, .count = COUNT(queue_rows)},
+    {.section = "Process", .rows = server_process_rows, .count = SERVER_PROCESS_ROWS, .base = AT(server)},
+    {.section = "Redis", .rows = server_redis_rows, .count = SERVER_REDIS_ROWS, .base = AT(server)},
 };
 
 const struct option_set gateway_option_set = {
     .program = "heya-gateway",
-    .version = "0.1.0",
-    .summary =
-        "Holds the WebSocket connections of clients and carries their messages to and from rooms.\n"
-        "Exit status: 0 an orderly end, 1 something failed, 2 a wrong option. SIGTERM and SIGINT end it orderly.",
+    .version = SERVER_VERSION,
+    .summary = "Holds the WebSocket connections of clients and carries their messages to and from "
+               "rooms.\n" SERVER_EXIT_TEXT,
     .tables = tables,
     .count = COUNT(tables),
 };
@@ -297,18 +233,15 @@ static bool check_origins(const struct option_list *list, char *error, size_t er
   return true;
 }
 
-bool gateway_options_check(const struct gateway_options *options, char *error, size_t error_size) {
+bool gateway_options_check(const void *config, char *error, size_t error_size) {
+  const struct gateway_options *options = config;
   struct endpoint endpoint;
   const char *fault = NULL;
   if (!endpoint_parse(options->listen, &endpoint)) {
     fault = "--listen: not HOST:PORT with a numeric address";
-  } else if (!endpoint_parse(options->admin, &endpoint)) {
-    fault = "--admin: not HOST:PORT with a numeric address";
   } else if (options->id && *options->id &&
              (strlen(options->id) > GATEWAY_ID_MAX || !process_id_is_valid(options->id, strlen(options->id)))) {
     fault = "--id: not 1 to 31 of [A-Za-z0-9_.-]";
-  } else if (!key_prefix_is_valid(options->prefix)) {
-    fault = "--prefix: not up to 32 of [A-Za-z0-9_.:{}-]";
   } else if (options->auth == AUTH_JWT && (!options->jwt_key || !*options->jwt_key)) {
     fault = "--auth jwt needs --jwt-key FILE (for development there is --auth dev)";
   } else if (options->ping_interval_ms >= options->idle_timeout_ms) {
@@ -322,7 +255,8 @@ bool gateway_options_check(const struct gateway_options *options, char *error, s
     snprintf(error, error_size, "%s", fault);
     return false;
   }
-  return check_proxies(&options->trusted_proxy, error, error_size) &&
+  return server_options_check(&options->server, error, error_size) &&
+         check_proxies(&options->trusted_proxy, error, error_size) &&
          check_origins(&options->allow_origin, error, error_size);
 }
 
@@ -360,21 +294,15 @@ void gateway_options_listener(const struct gateway_options *options, struct endp
 }
 
 void gateway_options_store(const struct gateway_options *options, struct store_redis_options *store) {
-  *store = (struct store_redis_options){.url = options->redis,
-                                        .prefix = options->prefix,
-                                        .partitions = (uint32_t)options->partitions,
-                                        .limits = {.partition_entries = options->partition_entries,
-                                                   .partition_bytes = options->partition_bytes,
-                                                   .gateway_entries = options->gateway_entries,
-                                                   .gateway_bytes = options->gateway_bytes},
-                                        .reply_timeout_ms = options->reply_timeout_ms};
+  *store = (struct store_redis_options){
+      .limits = {.partition_entries = options->partition_entries, .partition_bytes = options->partition_bytes}};
 }
 
 void gateway_options_gateway(const struct gateway_options *options, struct gateway_config *config) {
   *config = (struct gateway_config){.id = options->id,
-                                    .partitions = (uint32_t)options->partitions,
+                                    .partitions = (uint32_t)options->server.partitions,
                                     .ttl_ms = options->gateway_ttl_ms,
-                                    .drain_timeout_ms = options->drain_timeout_ms,
+                                    .drain_timeout_ms = options->server.drain_timeout_ms,
                                     .partition_entries = options->waiting_entries,
                                     .partition_bytes = options->waiting_bytes,
                                     .sessions = {.max_message_bytes = (uint32_t)options->max_message_bytes,

@@ -6,10 +6,7 @@
 #ifndef HEYA_GATEWAY_OPTIONS_H
 #define HEYA_GATEWAY_OPTIONS_H
 
-#include "common/endpoint.h"
-#include "common/log.h"
-#include "common/option.h"
-#include "common/store_redis.h"
+#include "common/server.h"
 #include "gateway/auth.h"
 #include "gateway/gateway.h"
 #include "gateway/limits.h"
@@ -19,23 +16,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GATEWAY_EXIT_OK      0
-#define GATEWAY_EXIT_FAILURE 1
-#define GATEWAY_EXIT_USAGE   2
-
 struct gateway_options {
-  char *listen, *admin; /* HOST:PORT */
-  char *id;             /* NULL: random */
-  char *www;            /* NULL: none */
+  struct server_options server;
+  char *listen; /* HOST:PORT */
+  char *id;     /* NULL: random */
+  char *www;    /* NULL: none */
   uint64_t www_bytes;
-  uint64_t drain_timeout_ms;
-  char *failpoints; /* NULL: none */
 
-  char *redis, *prefix;
-  uint64_t partitions;
-  uint64_t gateway_ttl_ms, reply_timeout_ms;
+  uint64_t gateway_ttl_ms;
   uint64_t partition_entries, partition_bytes; /* of a partition's stream */
-  uint64_t gateway_entries, gateway_bytes;     /* of this gateway's stream */
   uint64_t waiting_entries, waiting_bytes;     /* in this process, per partition */
 
   enum auth_mode auth;
@@ -49,15 +38,13 @@ struct gateway_options {
   uint64_t max_header_bytes, max_message_bytes, max_output_bytes;
   uint64_t message_rate, message_burst, max_rooms;
   uint64_t handshake_timeout_ms, hello_timeout_ms, ping_interval_ms, idle_timeout_ms, close_linger_ms;
-
-  enum log_level log_level;
-  enum log_format log_format;
 };
 
 extern const struct option_set gateway_option_set;
 
-/* What a table cannot check: names, addresses, what belongs together. False with one line in `error`. */
-bool gateway_options_check(const struct gateway_options *, char *error, size_t error_size);
+/* What a table cannot check: names, addresses, what belongs together; the argument is a struct gateway_options.
+ * False with one line in `error`. */
+bool gateway_options_check(const void *options, char *error, size_t error_size);
 
 /* Into the configs of the parts; what they point at belongs to the options. `listen` is --listen
  * parsed. The ranges of --trusted-proxy are allocated for *trusted: free() it. Options must have passed the check. */

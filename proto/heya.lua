@@ -583,6 +583,15 @@ local function matches(properties, where)
   return true
 end
 
+-- Redis's own order of members with one score: by bytes. (Lua's < on strings follows the locale.)
+local function comes_before(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then return x < y end
+  end
+  return #a < #b
+end
+
 -- The row of a room for a listing, or nil if it does not belong there. Forgets a room whose keys have expired.
 local function list_row(prefix, index, id, joinable, where)
   local key = prefix .. 'room:' .. id
@@ -617,7 +626,7 @@ local function list(_, argv)
   local rows, position = {}, ''
   for i = 1, #found, 2 do
     local id, created = found[i], integer(tonumber(found[i + 1]))
-    if not (score == created and id >= last) then
+    if not (score == created and not comes_before(id, last)) then
       if #rows >= limit or i > EXAMINED_MAX * 2 then return {rows, position} end
       rows[#rows + 1] = list_row(prefix, index, id, joinable, where)
       position = created .. ' ' .. id

@@ -1,7 +1,8 @@
 /* What a partition has done since its last commit and has told nobody yet: one per owned partition.
  *
- * Rooms write into it (events and answers per gateway, which rooms changed, which ended); worker/commit.c freezes it into
- * a segment. Knows no store and no loop. All of it is dropped when the partition is lost: nobody has heard of it.
+ * Rooms write into it (events and answers per gateway, which rooms changed, which ended); worker/commit.c freezes it
+ * into a segment. Knows no store and no loop. All of it is dropped when the partition is lost: nobody has heard of
+ * it.
  */
 #ifndef HEYA_WORKER_EFFECTS_H
 #define HEYA_WORKER_EFFECTS_H
@@ -20,12 +21,12 @@ struct room;
 /* A gateway as this partition knows it. */
 struct outlet {
   char gateway[PROCESS_ID_MAX + 1];
-  uint32_t bound;           /* members whose connection is there */
-  uint64_t last_bound_ms;   /* stream time of the last join from there */
-  bool gone_said;           /* an entry GatewayGone is on its way */
-  uint64_t *conns;          /* scratch of the event being sent */
+  uint32_t bound;         /* members whose connection is there */
+  uint64_t last_bound_ms; /* stream time of the last join from there */
+  bool gone_said;         /* an entry GatewayGone is on its way */
+  uint64_t *conns;        /* scratch of the event being sent */
   size_t n_conns, cap_conns;
-  struct buf deliveries;    /* encoded heya.bus.Deliveries */
+  struct buf deliveries; /* encoded heya.bus.Deliveries */
 };
 
 /* A connection of a client, as its gateway named it. */
@@ -47,7 +48,7 @@ struct effects {
   struct stream_id entry; /* being applied; its ms is the partition's time */
   uint32_t index;         /* within the entry's batch */
   uint64_t consumed_bytes;
-  bool moved;             /* entries were consumed since the last commit */
+  bool moved; /* entries were consumed since the last commit */
   struct outlet **outlets;
   size_t n_outlets, cap_outlets;
   struct room **changed; /* each once, see room->is_changed */

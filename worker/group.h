@@ -1,5 +1,5 @@
-/* Telling the members of a room: each event is numbered, encoded once, logged for those who resume, and handed to every
- * gateway that holds a receiver's connection. */
+/* Telling the members of a room: each event is numbered, encoded once, logged for those who resume, and handed to
+ * every gateway that holds a receiver's connection. */
 #ifndef HEYA_WORKER_GROUP_H
 #define HEYA_WORKER_GROUP_H
 

@@ -160,7 +160,7 @@ static bool load_timers(struct room *room, const Heya__Image__Room *image) {
   if (image->n_timers > ROOM_TIMERS_MAX || (image->n_timers && !room->kind->timer)) return false;
   for (size_t i = 0; i < image->n_timers; i++) {
     const Heya__Image__Timer *timer = image->timers[i];
-    if (timer->at_ms == 0 || timer->at_ms > NUMBER_MAX) return false;
+    if (timer->at_ms == 0) return false;
     for (size_t j = 0; j < room->n_timers; j++) {
       if (room->timers[j].id == timer->id) return false;
     }

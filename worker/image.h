@@ -1,4 +1,5 @@
-/* A room as bytes, and back: what a new owner gets to know of it (proto/image.proto). save, load, save is identity. */
+/* A room as bytes, and back: what a new owner gets to know of it (proto/image.proto). save, load, save is identity.
+ */
 #ifndef HEYA_WORKER_IMAGE_H
 #define HEYA_WORKER_IMAGE_H
 
@@ -9,8 +10,8 @@ struct kind_registry;
 /* Appends the image. Uses the partition's scratch arena. */
 void image_save(struct room *, struct buf *out);
 
-/* The room in `image`, which came from Redis and is hostile; NULL with a reason if it is not a sound image of room `id`.
- * The caller owns the room; effects become the room's. */
+/* The room in `image`, which came from Redis and is hostile; NULL with a reason if it is not a sound image of room
+ * `id`. The caller owns the room; effects become the room's. */
 struct room *image_load(const struct kind_registry *, struct effects *, const char *id, struct bytes image,
                         const char **reason);
 

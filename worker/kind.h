@@ -1,9 +1,10 @@
 /* The game's side: a kind is one table of functions, and what those may do to their room.
  *
- * A room belongs to exactly one worker and is touched by one thread, one call at a time, in the order of its partition's
- * stream. A kind never sees Redis, sockets or other rooms, reads no clock but room_time_ms, and keeps everything it
- * knows in its state, which is saved after every command and loaded by the next owner when a worker dies. What a kind
- * sends, changes and answers becomes visible all together, once, in the commit that contains the command.
+ * A room belongs to exactly one worker and is touched by one thread, one call at a time, in the order of its
+ * partition's stream. A kind never sees Redis, sockets or other rooms, reads no clock but room_time_ms, and keeps
+ * everything it knows in its state, which is saved after every command and loaded by the next owner when a worker
+ * dies. What a kind sends, changes and answers becomes visible all together, once, in the commit that contains the
+ * command.
  *
  * To add a kind: copy worker/kinds/chat.c, write its messages in proto/kinds/, add one row to worker/kinds/registry.c
  * and one to proto/payload.c.
@@ -42,8 +43,8 @@ struct kind {
   uint32_t away_ms;           /* a disconnected member's seat is kept for so long */
   size_t state_size;          /* bytes of room_state, zeroed before open or load */
 
-  /* A new room. Check the options (encoded Options, hostile; empty is valid protobuf for all defaults). Anything but OK
-   * refuses the room. */
+  /* A new room. Check the options (encoded Options, hostile; empty is valid protobuf for all defaults). Anything but
+   * OK refuses the room. */
   kind_code (*open)(struct room *, struct bytes options, struct kind_reply *);
   /* Somebody wants to join; member_profile is what he brings, hostile. Not yet among the members. May be NULL. */
   kind_code (*join)(struct room *, struct member *, struct kind_reply *);
@@ -61,7 +62,8 @@ struct kind {
   void (*snapshot)(struct room *, const struct member *viewer, struct buf *out);
   /* What people and listings see of the room: call describe_property. May be NULL. */
   void (*describe)(const struct room *, struct describe *);
-  /* The room leaves this process's memory: free what the state points to. Not the place for game logic. May be NULL. */
+  /* The room leaves this process's memory: free what the state points to. Not the place for game logic. May be NULL.
+   */
   void (*close)(struct room *);
 };
 
@@ -82,7 +84,7 @@ void room_set_options(struct room *, struct bytes options);
 size_t room_member_count(const struct room *);
 struct member *room_member_at(const struct room *, size_t index);
 struct member *room_member(const struct room *, const char *player); /* NULL if he is none */
-struct member *room_host(const struct room *);                      /* NULL only while the room is empty */
+struct member *room_host(const struct room *);                       /* NULL only while the room is empty */
 const char *member_player(const struct member *);
 const char *member_name(const struct member *);
 struct bytes member_profile(const struct member *);
@@ -115,7 +117,8 @@ void room_result_show(struct room *, const char *player, const char *format, ...
     __attribute__((format(printf, 3, 4)));
 void room_results_hide(struct room *);
 
-/* From `describe` only: a property by which rooms are listed and filtered, [a-z][a-z0-9_]{0,31} and up to 64 bytes. */
+/* From `describe` only: a property by which rooms are listed and filtered, [a-z][a-z0-9_]{0,31} and up to 64 bytes.
+ */
 void describe_property(struct describe *, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

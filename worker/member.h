@@ -14,13 +14,13 @@
 struct member {
   char player[PLAYER_MAX + 1];
   char name[DISPLAY_NAME_MAX + 1];
-  struct buf profile;            /* encoded Profile of the kind */
-  char session[SESSION_ID_MAX];  /* id and index of the join that made it */
+  struct buf profile;           /* encoded Profile of the kind */
+  char session[SESSION_ID_MAX]; /* id and index of the join that made it */
   struct session_window window;
-  struct binding binding;        /* outlet NULL while away */
-  uint64_t away_until_ms;        /* 0 while connected */
-  bool line_changed;             /* his line in heya:room:<id>:members is to be written */
-  UT_hash_handle hh;             /* in room->by_player */
+  struct binding binding; /* outlet NULL while away */
+  uint64_t away_until_ms; /* 0 while connected */
+  bool line_changed;      /* his line in heya:room:<id>:members is to be written */
+  UT_hash_handle hh;      /* in room->by_player */
 };
 
 struct member *member_create(const char *player, const char *name, struct bytes profile);

@@ -1,9 +1,10 @@
-/* A partition that this worker owns: its rooms, its place in its command stream, its time, and its uncommitted effects.
+/* A partition that this worker owns: its rooms, its place in its command stream, its time, and its uncommitted
+ * effects.
  *
- * Time is the millisecond part of the id of the entry being applied: Redis's clock, the same for every owner. Timers fire
- * in that time, before the entry that passes them is applied; when nobody sends anything, the partition asks for an entry
- * of its own. Pure: no store, no loop. All of it is thrown away when the partition is lost, and made again by
- * partition_open and partition_load.
+ * Time is the millisecond part of the id of the entry being applied: Redis's clock, the same for every owner. Timers
+ * fire in that time, before the entry that passes them is applied; when nobody sends anything, the partition asks for
+ * an entry of its own. Pure: no store, no loop. All of it is thrown away when the partition is lost, and made again
+ * by partition_open and partition_load.
  */
 #ifndef HEYA_WORKER_PARTITION_H
 #define HEYA_WORKER_PARTITION_H
@@ -23,7 +24,7 @@ struct partition {
   struct log *log;
   struct worker_metrics *metrics;
   struct stream_id cursor; /* last entry that was consumed */
-  uint64_t time_asked_ms; /* an entry Time is on its way since this was due; 0: none */
+  uint64_t time_asked_ms;  /* an entry Time is on its way since this was due; 0: none */
   struct effects effects;
   struct repository repository;
   struct timers rooms_due;

@@ -5,8 +5,8 @@
 #include "common/commit.h"
 #include "worker/room.h"
 
-/* How much longer than a room's expire_at_ms its keys live: longer than a failover takes, so that a join which came in
- * time finds them. */
+/* How much longer than a room's expire_at_ms its keys live: longer than a failover takes, so that a join which came
+ * in time finds them. */
 #define RECORD_EXPIRE_MARGIN_MS 30000
 
 /* Fills `out`, whose memory is `arena` or the room's and valid until either changes. */

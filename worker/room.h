@@ -29,7 +29,7 @@ struct room_result {
 
 struct room_log_entry {
   uint64_t seq;
-  char *to; /* owned, see common/commit.h */
+  char *to;      /* owned, see common/commit.h */
   void *message; /* owned */
   size_t message_len;
 };
@@ -54,9 +54,9 @@ struct room {
   uint64_t created_ms;
   uint64_t seq; /* of its last event */
   uint32_t max_members;
-  bool derived;      /* made by create: leaves a tomb */
+  bool derived; /* made by create: leaves a tomb */
   bool locked;
-  bool completing;   /* ends after the current call into the kind */
+  bool completing; /* ends after the current call into the kind */
   Heya__V1__CloseReason close_reason;
   uint64_t expire_at_ms; /* stream time; 0 while anyone is in the room */
   struct buf options;
@@ -73,7 +73,7 @@ struct room {
   uint32_t round;
   struct timer_node due;
   struct room_changes changes;
-  bool is_changed; /* listed in effects->changed */
+  bool is_changed;   /* listed in effects->changed */
   UT_hash_handle hh; /* in the repository */
 };
 

@@ -1,8 +1,8 @@
 /* Which commands of a session were applied, and what they were answered: the heart of "exactly once".
  *
- * A session's commands are numbered 1, 2, 3. Only last + 1 is new. The outcomes of the last WINDOW numbers are known, so
- * that a command that is sent again gets its original answer; a client has at most WINDOW unanswered commands. Plain
- * successes take no memory: what is not noted was OK. The window is part of the room's image.
+ * A session's commands are numbered 1, 2, 3. Only last + 1 is new. The outcomes of the last WINDOW numbers are known,
+ * so that a command that is sent again gets its original answer; a client has at most WINDOW unanswered commands.
+ * Plain successes take no memory: what is not noted was OK. The window is part of the room's image.
  */
 #ifndef HEYA_WORKER_SESSION_WINDOW_H
 #define HEYA_WORKER_SESSION_WINDOW_H
@@ -15,15 +15,15 @@
 /* An answer that was not a plain OK. */
 struct outcome {
   uint32_t number;
-  uint32_t code;   /* heya.v1.Error.Code */
-  char *message;   /* owned; "" if none */
-  void *result;    /* owned; NULL if none */
+  uint32_t code; /* heya.v1.Error.Code */
+  char *message; /* owned; "" if none */
+  void *result;  /* owned; NULL if none */
   size_t result_len;
 };
 
 /* Zero-initialised: a new session. */
 struct session_window {
-  uint32_t last; /* number applied last */
+  uint32_t last;         /* number applied last */
   struct outcome *noted; /* by growing number, all in (last - SESSION_WINDOW, last] */
   uint32_t n_noted, cap_noted;
 };
@@ -43,7 +43,8 @@ const struct outcome *session_outcome(const struct session_window *, uint32_t nu
 void session_note(struct session_window *, uint32_t code, const char *message, struct bytes result);
 
 /* For loading: puts back an outcome; false unless numbers grow and lie within the window that ends at `last`. */
-bool session_restore(struct session_window *, uint32_t number, uint32_t code, const char *message, struct bytes result);
+bool session_restore(struct session_window *, uint32_t number, uint32_t code, const char *message,
+                     struct bytes result);
 
 /* Forgets everything: a new session of the same member, or its end. */
 void session_reset(struct session_window *);

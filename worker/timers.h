@@ -1,7 +1,7 @@
 /* When the rooms of a partition want to be woken, in stream time: a binary heap of nodes that rooms embed.
  *
- * The partition asks for the earliest before it applies an entry. Each room has one node, set to the earliest of all its
- * own times (room_next_due_ms). Pure; allocates only the heap's array.
+ * The partition asks for the earliest before it applies an entry. Each room has one node, set to the earliest of all
+ * its own times (room_next_due_ms). Pure; allocates only the heap's array.
  */
 #ifndef HEYA_WORKER_TIMERS_H
 #define HEYA_WORKER_TIMERS_H

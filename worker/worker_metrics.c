@@ -2,10 +2,15 @@
 #include "worker/worker_metrics.h"
 
 #define COUNTER(field, text)                                                                                         \
-  {.name = "heya_worker_" #field "_total", .type = METRIC_COUNTER, .offset = offsetof(struct worker_metrics, field), \
-   .help = text}
+  {                                                                                                                  \
+    .name = "heya_worker_" #field "_total", .type = METRIC_COUNTER,                                                  \
+    .offset = offsetof(struct worker_metrics, field), .help = text                                                   \
+  }
 #define GAUGE(field, text)                                                                                           \
-  {.name = "heya_worker_" #field, .type = METRIC_GAUGE, .offset = offsetof(struct worker_metrics, field), .help = text}
+  {                                                                                                                  \
+    .name = "heya_worker_" #field, .type = METRIC_GAUGE, .offset = offsetof(struct worker_metrics, field),           \
+    .help = text                                                                                                     \
+  }
 
 static const struct metric_row rows[] = {
     GAUGE(partitions, "Partitions owned and loaded."),

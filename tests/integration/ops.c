@@ -132,6 +132,34 @@ Test(ops, workers_share_the_partitions_and_a_new_one_gets_its_part) {
   cluster_stop(cluster);
 }
 
+/* A worker whose commits reach Redis only when its lease is over and another one has done the work: not a word of it
+ * is heard. */
+Test(ops, a_commit_of_an_owner_that_was_replaced_is_refused) {
+  static const char *const slow_args[] = {"--failpoints", "store.commit=delay:4s", NULL};
+  struct cluster *cluster = cluster_start(&(struct cluster_options){.bare = true, .lease_ms = 1000});
+  unsigned slow = cluster_spawn_worker(cluster, slow_args), heir = cluster_spawn_worker(cluster, NULL);
+  cluster_spawn_gateway(cluster, NULL);
+  cluster_await_worker(cluster, slow);
+  cluster_await_worker(cluster, heir);
+  cluster_await_gateway(cluster, 0);
+  struct share share = {.cluster = cluster, .workers = 2, .least = 8};
+  cr_assert(wait_until(20000, is_shared, &share));
+  char room[32];
+  for (unsigned i = 0; snprintf(room, sizeof room, "chat/fence%u", i), cluster_owner(cluster, room) != (int)slow;)
+    i++;
+  struct player *ann = cluster_player(cluster, 0, "ann");
+  uint32_t request = player_send_join(ann, room, true, bytes_of(NULL, 0), bytes_of(NULL, 0));
+  player_joined(ann, request);
+  cr_assert_eq(cluster_owner(cluster, room), (int)heir);
+  cr_assert(process_wait_line(cluster_worker(cluster, slow), "fenced", 20000, NULL, 0));
+  player_say(ann, "once");
+  player_pump(ann);
+  unsigned answers = 0;
+  for (size_t i = 0; i < ann->log_count; i++) answers += ann->log[i].message->request == request;
+  cr_assert_eq(answers, 1, "the replaced owner was heard too");
+  cluster_stop(cluster);
+}
+
 /* ---- refusing to start -------------------------------------------------------------------------------------------
  */
 

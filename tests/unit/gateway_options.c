@@ -35,7 +35,7 @@ Test(gateway_options, defaults_need_only_a_key_or_dev) {
   cr_assert(strstr(error, "--jwt-key"), "%s", error);
   option_close(&gateway_option_set, &options);
   cr_assert_str_eq(REFUSAL(&options, "--auth", "dev"), "");
-  cr_assert_eq(options.partitions, 16);
+  cr_assert_eq(options.server.partitions, 16);
   cr_assert_eq(options.gateway_ttl_ms, 30000);
   cr_assert_eq(options.max_message_bytes, 65536);
   cr_assert_eq(options.max_rooms, 16);

@@ -1,0 +1,176 @@
+/* See common/server.h. */
+#include "common/server.h"
+#include "common/admin.h"
+#include "common/failpoint.h"
+#include "common/mem.h"
+#include "proto/keys.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* ---- options ---- */
+
+bool server_options_check(const struct server_options *options, char *error, size_t error_size) {
+  struct endpoint endpoint;
+  const char *fault = NULL;
+  if (!endpoint_parse(options->admin, &endpoint)) {
+    fault = "--admin: not HOST:PORT with a numeric address";
+  } else if (!key_prefix_is_valid(options->prefix)) {
+    fault = "--prefix: not up to 32 of [A-Za-z0-9_.:{}-]";
+  }
+  if (fault) snprintf(error, error_size, "%s", fault);
+  return fault == NULL;
+}
+
+static void print_text(const struct option_set *set, enum option_result result) {
+  struct buf out = {0};
+  if (result == OPTION_HELP) option_print_help(set, &out);
+  if (result == OPTION_PRINT) option_print_example(set, &out);
+  if (result == OPTION_VERSION) buf_printf(&out, "%s %s\n", set->program, set->version);
+  fwrite(out.data, 1, out.len, stdout);
+  buf_close(&out);
+}
+
+bool server_read_options(struct server *server, const struct option_set *set, void *config, int argc, char **argv,
+                         bool (*check)(const void *config, char *error, size_t error_size)) {
+  struct option_report report = {0};
+  enum option_result result = option_parse(set, config, argc, argv, environ, &report);
+  if (result == OPTION_OK && !check(config, report.error, sizeof report.error)) result = OPTION_REFUSED;
+  server->status = result == OPTION_REFUSED ? SERVER_EXIT_USAGE : SERVER_EXIT_OK;
+  if (result == OPTION_REFUSED) fprintf(stderr, "%s: %s\n", set->program, report.error);
+  print_text(set, result);
+  log_init(&server->log, STDERR_FILENO, server->options->log_level, server->options->log_format, set->program);
+  for (size_t i = 0; result == OPTION_OK && i < report.unknown_env.count; i++) {
+    log_warn(&server->log, "unknown_environment", F_S("name", report.unknown_env.items[i]));
+  }
+  option_report_close(&report);
+  return result == OPTION_OK;
+}
+
+/* ---- the loop ---- */
+
+void server_finish(struct server *server, int status) {
+  server->status = status;
+  ev_break(server->loop, EVBREAK_ALL);
+}
+
+static void wake_after(struct server *server, uint64_t wait_us) {
+  ev_timer_stop(server->loop, &server->timer);
+  if (wait_us == SERVER_NEVER) return;
+  ev_now_update(server->loop);
+  ev_timer_set(&server->timer, (double)wait_us / 1e6, 0.);
+  ev_timer_start(server->loop, &server->timer);
+}
+
+static bool is_ready(void *arg, struct buf *reason) {
+  struct server *server = arg;
+  return server->core->ready(server->arg, reason);
+}
+
+static void say_ready_once(struct server *server) {
+  struct buf reason = {0};
+  if (!server->said_ready && is_ready(server, &reason)) {
+    server->said_ready = true;
+    server->core->say_ready(server->arg);
+  }
+  buf_close(&reason);
+}
+
+static void on_prepare(struct ev_loop *loop, struct ev_prepare *prepare, int events) {
+  struct server *server = prepare->data;
+  (void)loop;
+  (void)events;
+  uint64_t wait_us = server->core->turn(server->arg);
+  say_ready_once(server);
+  wake_after(server, wait_us);
+}
+
+/* Nothing to do but to let the loop turn. */
+static void on_timer(struct ev_loop *loop, struct ev_timer *timer, int events) {
+  (void)loop;
+  (void)timer;
+  (void)events;
+}
+
+static void on_signal(struct ev_loop *loop, struct ev_signal *signal_watcher, int events) {
+  struct server *server = signal_watcher->data;
+  (void)loop;
+  (void)events;
+  if (server->stopping) {
+    log_warn(&server->log, "drain_cut_short");
+    server_finish(server, SERVER_EXIT_FAILURE);
+    return;
+  }
+  server->stopping = true;
+  server->core->stop(server->arg);
+}
+
+void server_run(struct server *server) {
+  ev_prepare_init(&server->prepare, on_prepare);
+  ev_timer_init(&server->timer, on_timer, 0., 0.);
+  ev_signal_init(&server->terminate, on_signal, SIGTERM);
+  ev_signal_init(&server->interrupt, on_signal, SIGINT);
+  server->prepare.data = server->timer.data = server->terminate.data = server->interrupt.data = server;
+  ev_prepare_start(server->loop, &server->prepare);
+  ev_signal_start(server->loop, &server->terminate);
+  ev_signal_start(server->loop, &server->interrupt);
+  ev_run(server->loop, 0);
+}
+
+/* ---- opening and closing ---- */
+
+bool server_fail(struct server *server, const char *event, const char *error) {
+  log_error(&server->log, event, F_S("error", error));
+  return false;
+}
+
+static bool open_admin(struct server *server) {
+  char error[256];
+  struct endpoint endpoint;
+  endpoint_parse(server->options->admin, &endpoint);
+  struct admin_config config = {
+      .host = endpoint.host, .port = endpoint.port, .metrics = &server->metrics, .ready = is_ready, .arg = server};
+  server->admin = admin_create(server->loop, &config, error, sizeof error);
+  if (!server->admin) return server_fail(server, "admin_failed", error);
+  endpoint.port = admin_port(server->admin);
+  endpoint_print(&endpoint, server->admin_address);
+  return true;
+}
+
+bool server_open(struct server *server, struct store_redis_options *store, const struct server_core *core,
+                 void *arg) {
+  const struct server_options *options = server->options;
+  char error[256];
+  signal(SIGPIPE, SIG_IGN);
+  server->core = core;
+  server->arg = arg;
+  server->status = SERVER_EXIT_FAILURE;
+  if (!failpoints_create(options->failpoints, &server->failpoints, error, sizeof error)) {
+    return server_fail(server, "failpoints_failed", error);
+  }
+  server->loop = ev_loop_new(EVFLAG_AUTO);
+  if (!server->loop) return server_fail(server, "loop_failed", "no event loop");
+  if (!open_admin(server)) return false;
+  store->url = options->redis;
+  store->prefix = options->prefix;
+  store->partitions = (uint32_t)options->partitions;
+  store->limits.gateway_entries = options->gateway_entries;
+  store->limits.gateway_bytes = options->gateway_bytes;
+  store->reply_timeout_ms = options->reply_timeout_ms;
+  store->failpoints = server->failpoints;
+  server->store = store_redis_create(server->loop, store, &server->log, error, sizeof error);
+  return server->store || server_fail(server, "store_failed", error);
+}
+
+void server_close_outside(struct server *server) {
+  if (server->loop) log_info(&server->log, "ended", F_I("status", server->status));
+  admin_destroy(server->admin);
+  if (server->store) server->store->ops->destroy(server->store);
+}
+
+void server_close(struct server *server) {
+  failpoints_destroy(server->failpoints);
+  if (server->loop) ev_loop_destroy(server->loop);
+}
