@@ -274,7 +274,8 @@ Test(bad_input, rooms_that_are_not_there_or_not_ones_own_are_refused) {
   player_refused(eve, player_send_join(eve, "chat/nobody", false, none, none), CODE(ROOM_NOT_FOUND));
   player_refused(eve, player_send_create(eve, "nosuch", "key", none), CODE(UNKNOWN_KIND));
   player_refused(eve, player_send_create(eve, "chat", "", none), CODE(BAD_MESSAGE));
-  player_refused(eve, player_send_join(eve, "live/a", true, none, none), CODE(INVALID_ARGUMENT)); /* no song */
+  player_refused(eve, player_send_join(eve, "live/a", true, player_live_options(&payload, 1, 5), none),
+                 CODE(INVALID_ARGUMENT)); /* a deadline of 5 ms */
   player_refused(eve, player_send_join(eve, "live/a", true, bytes_of("\xff", 1), none), CODE(INVALID_ARGUMENT));
 
   player_refused(eve, player_send_command(eve, "chat/calm", 1, player_say_payload(&payload, "psst")),

@@ -95,6 +95,18 @@ Test(live, only_the_host_starts_chooses_and_dissolves_and_only_while_waiting) {
   cluster_stop(band.cluster);
 }
 
+Test(live, a_room_may_be_made_before_its_song_is_chosen) {
+  struct cluster *cluster = cluster_start(NULL);
+  struct player *ann = cluster_player(cluster, 0, "ann");
+  struct player_payload payload;
+  player_join_live(ann, "live/later", 0, 0);
+  player_refused(ann, player_try(ann, player_start_payload(&payload)), CODE(WRONG_STATE));
+  player_refused(ann, player_try(ann, player_choose_payload(&payload, 0)), CODE(INVALID_ARGUMENT));
+  player_do(ann, player_choose_payload(&payload, 3));
+  player_start_round(ann);
+  cluster_stop(cluster);
+}
+
 Test(live, one_player_alone_can_play) {
   struct band band;
   band_start(&band, "live/alone", 1, 0);

@@ -191,18 +191,20 @@ static void expect_stored(struct bench *bench, struct room *room) {
 
 /* ---- what is heard ---- */
 
-static struct buf *heard_by(struct bench *bench, const char *gateway) {
+static struct buf *heard_by(struct bench *bench, const char *gateway, const char *room) {
   for (size_t i = 0; i < bench->n_heard; i++) {
-    if (strcmp(bench->heard[i].gateway, gateway) == 0) return &bench->heard[i].text;
+    struct bench_heard *heard = &bench->heard[i];
+    if (strcmp(heard->gateway, gateway) == 0 && strcmp(heard->room, room) == 0) return &heard->text;
   }
   struct bench_heard *heard = PUSH(bench->heard, bench->n_heard);
   *heard = (struct bench_heard){0};
   snprintf(heard->gateway, sizeof heard->gateway, "%s", gateway);
+  snprintf(heard->room, sizeof heard->room, "%s", room);
   return &heard->text;
 }
 
 static void hear(struct bench *bench, const struct bench_message *said) {
-  struct buf *text = heard_by(bench, said->gateway);
+  struct buf *text = heard_by(bench, said->gateway, said->delivery->room);
   uint64_t epoch = 0, *where = &epoch;
   if (said->message->body_case == HEYA__V1__SERVER_MESSAGE__BODY_EVENT) where = &said->message->event->epoch;
   if (said->message->body_case == HEYA__V1__SERVER_MESSAGE__BODY_JOINED) where = &said->message->joined->epoch;
@@ -211,7 +213,7 @@ static void hear(struct bench *bench, const struct bench_message *said) {
   struct bytes bytes;
   cr_assert(codec_pack(&bench->arena, &said->message->base, &bytes));
   *where = epoch;
-  buf_printf(text, "%s %d %u:", said->delivery->room, said->delivery->attachment, said->delivery->attempt);
+  buf_printf(text, "%d %u:", said->delivery->attachment, said->delivery->attempt);
   for (size_t i = 0; i < said->delivery->n_conns; i++) buf_printf(text, " %" PRIu64, said->delivery->conns[i]);
   buf_printf(text, " ");
   for (size_t i = 0; i < bytes.len; i++) buf_printf(text, "%02x", ((const uint8_t *)bytes.data)[i]);
@@ -478,7 +480,8 @@ size_t bench_count_to(const struct bench *bench, const char *gateway, uint64_t c
 Heya__V1__Error__Code bench_error(const struct bench *bench, const char *gateway, uint64_t conn) {
   const struct bench_message *said = bench_to(bench, gateway, conn, 0);
   cr_assert(said, "nothing was said");
-  cr_assert_eq(said->message->body_case, HEYA__V1__SERVER_MESSAGE__BODY_ERROR);
+  cr_assert_eq(said->message->body_case, HEYA__V1__SERVER_MESSAGE__BODY_ERROR, "%s said %d, no error",
+               said->delivery->room, said->message->body_case);
   return said->message->error->code;
 }
 
@@ -540,11 +543,11 @@ static char *print_room(const struct bench_room *room) {
   print_hash(&room->fields, &out);
   print_hash(&room->members, &out);
   print_hash(&room->results, &out);
-  for (size_t i = 0; i < room->n_log; i++) {
-    buf_printf(&out, "  log %" PRIu64 " to %s %d\n", room->log[i].seq, room->log[i].to,
-               room->log[i].message->event->body_case);
-  }
   return buf_take(&out, NULL);
+}
+
+const char *bench_heard(struct bench *bench, const char *gateway, const char *room) {
+  return buf_str(heard_by(bench, gateway, room));
 }
 
 void bench_print(const struct bench *bench, struct buf *out) {

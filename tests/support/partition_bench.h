@@ -64,9 +64,10 @@ struct bench_entry {
   struct buf batch;
 };
 
-/* All that was ever delivered to a gateway, as text lines without epochs, for comparing runs. */
+/* All that a gateway was ever told of a room, as text lines without epochs, for comparing runs. */
 struct bench_heard {
   char gateway[PROCESS_ID_MAX + 1];
+  char room[ROOM_ID_MAX + 1];
   struct buf text;
 };
 
@@ -152,7 +153,10 @@ const struct bench_room *bench_stored(const struct bench *, const char *id); /* 
 /* A field's value as text; NULL if there is no such field. */
 const char *bench_text(const struct bench_hash *, const char *name);
 
-/* Everything that is stored, as text without epochs, in an order of its own. */
+/* What a gateway was told of a room from the beginning. */
+const char *bench_heard(struct bench *, const char *gateway, const char *room);
+/* Everything that is stored, as text without epochs, in an order of its own. Not the logs: a whole write begins a new
+ * one, with what the same commit has of the time before. */
 void bench_print(const struct bench *, struct buf *out);
 
 #endif
