@@ -18,7 +18,7 @@ GATEWAY_SRC := options gateway_metrics listener conn conn_http http handshake fi
 WORKER_SRC  := options worker_metrics effects room room_kind member session_window group image record timers repository \
                partition apply assignment intake ownership commit worker kinds/registry kinds/chat kinds/live kinds/live_state
 SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client wait fake_store fake_clients fake_gateway \
-               partition_bench
+               partition_bench worker_store
 UNIT_SRC    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 KINDS_SRC   := $(patsubst tests/kinds/%.c,%,$(wildcard tests/kinds/*.c))
 INTEGRATION_SRC := $(patsubst tests/integration/%.c,%,$(wildcard tests/integration/*.c))

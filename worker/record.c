@@ -1,7 +1,6 @@
 /* Fields and lines are built as text in an arena that lives until the commit is sent. */
 #include "worker/record.h"
 #include "common/mem.h"
-#include "proto/utf8.h"
 #include "worker/image.h"
 #include <inttypes.h>
 #include <stdarg.h>
@@ -50,9 +49,8 @@ void describe_property(struct describe *d, const char *name, const char *format,
   if (d->n_properties == PROPERTIES_MAX || !property_name_is_valid(name, strlen(name))) return;
   va_list args;
   va_start(args, format);
-  vsnprintf(value, sizeof value, format, args);
+  room_print_text(value, sizeof value, format, args);
   va_end(args);
-  value[utf8_cut(value, strlen(value), PROPERTY_VALUE_MAX)] = '\0'; /* it goes to clients: no half characters */
   snprintf(field, sizeof field, "p:%s", name);
   add_field(d, keep(d->arena, bytes_of_str(field)).data, keep(d->arena, bytes_of_str(value)));
   if (d->names.len) buf_append_char(&d->names, ' ');

@@ -19,8 +19,8 @@ void room_destroy(struct room *room) {
   if (!room) return;
   if (room->kind->close) room->kind->close(room);
   HASH_CLEAR(hh, room->by_player);
-  for (size_t i = 0; i < room->n_members; i++) member_destroy(room->members[i]);
   room_changes_clear(room);
+  for (size_t i = 0; i < room->n_members; i++) member_destroy(room->members[i]);
   free(room->changes.removed);
   free(room->changes.log);
   free(room->members);

@@ -13,6 +13,7 @@
 #include "worker/kind.h"
 #include "worker/member.h"
 #include "worker/timers.h"
+#include <stdarg.h>
 #include <uthash.h>
 
 #define INCARNATION_MAX 48
@@ -105,6 +106,10 @@ void room_end(struct room *, Heya__V1__CloseReason);
 
 /* A timer id, an "entry id and index" text that is unique: for sessions and incarnations. */
 void room_stamp(const struct effects *, char *out, size_t size);
+
+/* What a kind says in text. Cut between characters where it does not fit, and before bad UTF-8: it goes into messages
+ * and images, whose reader refuses the whole for half a character. */
+void room_print_text(char *out, size_t size, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
 
 /* As clients see it; the proto's memory is the scratch arena. `viewer` decides what of the state is shown. */
 Heya__V1__Snapshot *room_snapshot(struct room *, const struct member *viewer);

@@ -3,16 +3,20 @@
 #include "proto/utf8.h"
 #include "worker/room.h"
 
-/* What does not fit is cut between characters: the text goes into messages and images, where bad UTF-8 is refused. */
-static void print_text(char *out, size_t size, const char *format, va_list args) {
+void room_print_text(char *out, size_t size, const char *format, va_list args) {
   vsnprintf(out, size, format, args);
-  out[utf8_cut(out, strlen(out), size - 1)] = '\0';
+  size_t left = strlen(out), step;
+  while ((step = utf8_next(out, left, NULL))) {
+    out += step;
+    left -= step;
+  }
+  *out = '\0';
 }
 
 void kind_refuse(struct kind_reply *reply, const char *format, ...) {
   va_list args;
   va_start(args, format);
-  print_text(reply->message, sizeof reply->message, format, args);
+  room_print_text(reply->message, sizeof reply->message, format, args);
   va_end(args);
 }
 
@@ -121,7 +125,7 @@ void room_result_show(struct room *room, const char *player, const char *format,
   struct room_result *result = result_of(room, player);
   va_list args;
   va_start(args, format);
-  print_text(result->text, sizeof result->text, format, args);
+  room_print_text(result->text, sizeof result->text, format, args);
   va_end(args);
   room->changes.results = true;
   room_touch(room);

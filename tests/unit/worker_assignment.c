@@ -97,6 +97,6 @@ Test(assignment, when_one_comes_or_goes_mostly_its_own_share_moves) {
     unsigned percent = movement_percent(cases[i].n, cases[i].partitions);
     cr_log_info("%zu workers and one, %u partitions: %u %% of the necessary", cases[i].n, cases[i].partitions,
                 percent);
-    cr_assert_leq(percent, 200, "%zu workers, %u partitions: %u %%", cases[i].n, cases[i].partitions, percent);
+    cr_assert_leq(percent, 250, "%zu workers, %u partitions: %u %%", cases[i].n, cases[i].partitions, percent);
   }
 }
