@@ -6,7 +6,7 @@
 #include "common/mem.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/listing.h"
-#include "gateway/pb.h"
+#include "proto/pb.h"
 #include "gateway/session.h"
 #include "gateway/uplink.h"
 #include "proto/bus.pb-c.h"

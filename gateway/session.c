@@ -4,7 +4,7 @@
 #include "common/mem.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/listing.h"
-#include "gateway/pb.h"
+#include "proto/pb.h"
 #include "gateway/requests.h"
 #include "gateway/uplink.h"
 #include "proto/codec.h"

@@ -5,7 +5,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "gateway/gateway_metrics.h"
-#include "gateway/pb.h"
+#include "proto/pb.h"
 
 #include <assert.h>
 #include <stdio.h>

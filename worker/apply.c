@@ -2,6 +2,7 @@
 #include "worker/apply.h"
 #include "common/mem.h"
 #include "proto/fault.h"
+#include "proto/pb.h"
 #include "worker/group.h"
 #include "worker/kinds/registry.h"
 #include "worker/worker_metrics.h"
@@ -38,19 +39,10 @@ static void answer_error(struct request *r, Heya__V1__Error *error, Heya__Bus__A
   answer(r, &message, attachment);
 }
 
-/* protobuf-c's strings are not const; packing does not change them. */
-static char *text(const char *constant) {
-  union {
-    const char *from;
-    char *to;
-  } cast = {.from = constant};
-  return cast.to;
-}
-
 static void refuse(struct request *r, code why, const char *message, Heya__Bus__Attachment attachment) {
   Heya__V1__Error error = HEYA__V1__ERROR__INIT;
   error.code = why;
-  error.message = text(message && *message ? message : fault_text(why));
+  error.message = pb_text(message && *message ? message : fault_text(why));
   answer_error(r, &error, attachment);
 }
 
@@ -74,7 +66,7 @@ static void answer_joined(struct request *r, struct member *member, bool created
 static void tell_detached(struct effects *effects, struct binding to, const struct room_id *id, code reason) {
   Heya__V1__ServerMessage message = HEYA__V1__SERVER_MESSAGE__INIT;
   Heya__V1__Detached detached = HEYA__V1__DETACHED__INIT;
-  detached.room = text(id->id);
+  detached.room = pb_text(id->id);
   detached.reason = reason;
   message.body_case = HEYA__V1__SERVER_MESSAGE__BODY_DETACHED;
   message.detached = &detached;
@@ -222,20 +214,16 @@ static void answer_outcome(struct request *r, uint32_t number, code result, cons
   if (result != CODE(OK)) {
     Heya__V1__Error error = HEYA__V1__ERROR__INIT;
     error.code = result;
-    error.message = text(message && *message ? message : fault_text(result));
+    error.message = pb_text(message && *message ? message : fault_text(result));
     error.number = number;
     answer_error(r, &error, HEYA__BUS__ATTACHMENT__UNCHANGED);
     return;
   }
   Heya__V1__ServerMessage wrapper = HEYA__V1__SERVER_MESSAGE__INIT;
   Heya__V1__Ack ack = HEYA__V1__ACK__INIT;
-  union {
-    const void *from;
-    uint8_t *to;
-  } cast = {.from = data.data};
   ack.room = r->room->id;
   ack.number = number;
-  ack.result = (ProtobufCBinaryData){.len = data.len, .data = cast.to};
+  ack.result = pb_bytes(data);
   wrapper.body_case = HEYA__V1__SERVER_MESSAGE__BODY_ACK;
   wrapper.ack = &ack;
   answer(r, &wrapper, HEYA__BUS__ATTACHMENT__UNCHANGED);
@@ -267,7 +255,7 @@ static void answer_again(struct request *r, const struct member *member, uint32_
 static void refuse_gap(struct request *r, const struct member *member, uint32_t number) {
   Heya__V1__Error error = HEYA__V1__ERROR__INIT;
   error.code = CODE(GAP);
-  error.message = text(fault_text(CODE(GAP)));
+  error.message = pb_text(fault_text(CODE(GAP)));
   error.number = number;
   error.expected = member->window.last + 1;
   answer_error(r, &error, HEYA__BUS__ATTACHMENT__UNCHANGED);
@@ -279,7 +267,7 @@ static bool apply_command(struct request *r) {
   if (!member || !member_is_bound_to(member, r->from)) {
     Heya__V1__Error error = HEYA__V1__ERROR__INIT;
     error.code = r->room ? CODE(STALE) : CODE(ROOM_CLOSED);
-    error.message = text(fault_text(error.code));
+    error.message = pb_text(fault_text(error.code));
     error.number = command->number;
     answer_error(r, &error, HEYA__BUS__ATTACHMENT__DETACHED);
     return true;

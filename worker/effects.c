@@ -1,6 +1,7 @@
 /* Deliveries are encoded at once into one buffer per gateway; the encodings of a repeated field concatenate. */
 #include "worker/effects.h"
 #include "common/mem.h"
+#include "proto/pb.h"
 
 #define SCRATCH_FIRST_BYTES 16384
 #define SCRATCH_LIMIT_BYTES (64u << 20)
@@ -87,15 +88,6 @@ static void deliver(struct effects *effects, struct outlet *outlet, Heya__Bus__D
   effects->sent += delivery->n_conns;
 }
 
-/* protobuf-c's structs are not const-correct: what they point to is not changed by packing. */
-static char *unconst(const char *text) {
-  union {
-    const char *from;
-    char *to;
-  } cast = {.from = text};
-  return cast.to;
-}
-
 void effects_answer(struct effects *effects, struct binding to, const char *room, Heya__V1__ServerMessage *message,
                     Heya__Bus__Attachment attachment) {
   if (!to.outlet) return;
@@ -106,7 +98,7 @@ void effects_answer(struct effects *effects, struct binding to, const char *room
   delivery.n_conns = 1;
   delivery.conns = &to.conn;
   delivery.message = (ProtobufCBinaryData){.len = size, .data = bytes};
-  delivery.room = unconst(room);
+  delivery.room = pb_text(room);
   delivery.attachment = attachment;
   delivery.attempt = to.attempt;
   deliver(effects, to.outlet, &delivery);
@@ -120,12 +112,8 @@ void outlet_collect(struct outlet *outlet, uint64_t conn) {
 
 void effects_broadcast(struct effects *effects, const char *room, struct bytes message) {
   Heya__Bus__Delivery delivery = HEYA__BUS__DELIVERY__INIT;
-  union {
-    const void *from;
-    uint8_t *to;
-  } cast = {.from = message.data};
-  delivery.message = (ProtobufCBinaryData){.len = message.len, .data = cast.to};
-  delivery.room = unconst(room);
+  delivery.message = pb_bytes(message);
+  delivery.room = pb_text(room);
   for (size_t i = 0; i < effects->n_outlets; i++) {
     struct outlet *outlet = effects->outlets[i];
     if (outlet->n_conns == 0) continue;

@@ -1,6 +1,7 @@
 /* One encoding per event; the receivers of a gateway share one delivery. */
 #include "worker/group.h"
 #include "common/mem.h"
+#include "proto/pb.h"
 
 static bool is_among(const struct audience *audience, const struct member *member) {
   for (size_t i = 0; i < audience->n; i++) {
@@ -63,12 +64,8 @@ void group_send(struct room *room, struct audience audience, Heya__V1__Event *ev
 
 static void send_payload(struct room *room, struct audience audience, struct bytes payload) {
   Heya__V1__Event event = HEYA__V1__EVENT__INIT;
-  union {
-    const void *from;
-    uint8_t *to;
-  } cast = {.from = payload.data};
   event.body_case = HEYA__V1__EVENT__BODY_PAYLOAD;
-  event.payload = (ProtobufCBinaryData){.len = payload.len, .data = cast.to};
+  event.payload = pb_bytes(payload);
   group_send(room, audience, &event);
 }
 

@@ -2,7 +2,7 @@
 #include "tests/support/fake_gateway.h"
 
 #include "common/mem.h"
-#include "gateway/pb.h"
+#include "proto/pb.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* From the gateway's stream to clients: formats, sharing, attachments and their races, hostile entries. */
-#include "gateway/pb.h"
+#include "proto/pb.h"
 #include "tests/support/fake_gateway.h"
 
 #include <criterion/criterion.h>

@@ -1,6 +1,6 @@
 /* The gateway's options: defaults, what is refused, and what becomes of them. */
 #include "gateway/options.h"
-#include "gateway/pb.h"
+#include "proto/pb.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* What a client may ask and what it is answered, by sessions on a fake store. */
 #include "common/buf.h"
-#include "gateway/pb.h"
+#include "proto/pb.h"
 #include "tests/support/fake_gateway.h"
 
 #include <criterion/criterion.h>

@@ -1,6 +1,6 @@
 /* The uplink alone: batching, bounds, BUSY, lost answers, and that nothing is doubled, lost or reordered. */
 #include "gateway/gateway_metrics.h"
-#include "gateway/pb.h"
+#include "proto/pb.h"
 #include "gateway/uplink.h"
 #include "tests/support/fake_store.h"
 

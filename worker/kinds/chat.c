@@ -8,6 +8,7 @@
 #include "proto/codec.h"
 #include "proto/kinds/chat.pb-c.h"
 #include "proto/names.h"
+#include "proto/pb.h"
 #include "proto/utf8.h"
 #include "worker/kinds/kinds.h"
 #include <string.h>
@@ -37,15 +38,6 @@ static size_t pack(struct buf *out, const ProtobufCMessage *message) {
   size_t len = protobuf_c_message_pack(message, buf_reserve(out, protobuf_c_message_get_packed_size(message)));
   out->len += len;
   return len;
-}
-
-/* A string as a message's field: protobuf-c's are not const, but packing only reads them. */
-static char *field_text(const char *text) {
-  union {
-    const char *in;
-    char *out;
-  } field = {.in = text};
-  return field.out;
 }
 
 /* ---- options ---- */
@@ -116,8 +108,8 @@ static kind_code say(struct room *room, struct member *member, const Heya__Kinds
     return HEYA__V1__ERROR__CODE__INVALID_ARGUMENT;
   }
   Heya__Kinds__Chat__Line line = HEYA__KINDS__CHAT__LINE__INIT;
-  line.player = field_text(member_player(member));
-  line.name = field_text(member_name(member));
+  line.player = pb_text(member_player(member));
+  line.name = pb_text(member_name(member));
   line.text = say->text;
   line.time_ms = room_time_ms(room);
   line_keep(room_state(room), &line);

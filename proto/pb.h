@@ -1,7 +1,7 @@
 /* protobuf-c's structs have `char *` and `uint8_t *` also where a message that is being packed is only read. These
  * put constant data there; a message made with them is packed, never freed or written to. */
-#ifndef HEYA_GATEWAY_PB_H
-#define HEYA_GATEWAY_PB_H
+#ifndef HEYA_PROTO_PB_H
+#define HEYA_PROTO_PB_H
 
 #include "common/bytes.h"
 
