@@ -99,7 +99,8 @@ void room_send_only(struct room *, struct member *const *members, size_t n, stru
 void room_send_one(struct room *, struct member *, struct bytes event);
 
 /* Call `timer` before the first entry at or after this stream time is applied, with entries made for it when nobody
- * sends any. Ids are the kind's; setting one again moves it. At most ROOM_TIMERS_MAX per room. */
+ * sends any. A time that is not in the future means the next millisecond. Ids are the kind's; setting one again moves
+ * it. At most ROOM_TIMERS_MAX per room. */
 #define ROOM_TIMERS_MAX 16
 void room_timer_set(struct room *, uint32_t id, uint64_t at_ms);
 void room_timer_cancel(struct room *, uint32_t id);

@@ -70,13 +70,9 @@ static void on_claimed(void *arg, enum store_result result, uint64_t epoch, stru
   if (result != STORE_OK || slot->abandon) {
     slot->state = SLOT_FREE;
     uint64_t now_us = worker->store->ops->monotonic_us(worker->store);
-    if (result == STORE_DENIED) {
-      worker->metrics->claims_denied++;
-      slot->retry_at_us = now_us + RENEW_EXPECT_US; /* if for good, it must not spin */
-    } else if (result == STORE_FAILED || result == STORE_BROKEN) {
-      slot->retry_at_us = now_us + 10 * RENEW_RETRY_US;
-    }
-    view_within(worker, RENEW_EXPECT_US);
+    if (result == STORE_DENIED) worker->metrics->claims_denied++;
+    if (result == STORE_FAILED || result == STORE_BROKEN) slot->retry_at_us = now_us + 10 * RENEW_RETRY_US;
+    view_within(worker, RENEW_EXPECT_US); /* not at once: who is denied for good must not spin */
     return;
   }
   worker->metrics->claims++;

@@ -73,7 +73,8 @@ struct member *room_host(const struct room *room) {
 void room_timer_set(struct room *room, uint32_t id, uint64_t at_ms) {
   room_timer_cancel(room, id);
   if (room->n_timers == ROOM_TIMERS_MAX) return;
-  room->timers[room->n_timers++] = (struct room_timer){.id = id, .at_ms = at_ms ? at_ms : 1};
+  uint64_t next_ms = room->effects->entry.ms + 1; /* or a timer that sets itself for now would fire for ever */
+  room->timers[room->n_timers++] = (struct room_timer){.id = id, .at_ms = at_ms > next_ms ? at_ms : next_ms};
   room_touch(room);
 }
 

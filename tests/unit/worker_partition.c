@@ -455,6 +455,64 @@ Test(partition, time_alone_ends_a_round) {
   cr_assert_eq(bench_events(&bench, "g-1", 1, EVENT(PAYLOAD)), 1);
 }
 
+/* A kind whose timer sets itself again for now, counted by its events. */
+static kind_code ticker_open(struct room *room, struct bytes options, struct kind_reply *reply) {
+  (void)options, (void)reply;
+  room_timer_set(room, 1, 0);
+  return CODE(OK);
+}
+static kind_code ticker_command(struct room *room, struct member *member, struct bytes payload,
+                                struct kind_reply *reply) {
+  (void)room, (void)member, (void)payload, (void)reply;
+  return CODE(OK);
+}
+static void ticker_timer(struct room *room, uint32_t id) {
+  room_send_all(room, bytes_of("tick", 4));
+  room_timer_set(room, id, room_time_ms(room));
+}
+static void ticker_save(struct room *room, struct buf *out) {
+  (void)room, (void)out;
+}
+static bool ticker_load(struct room *room, struct bytes state) {
+  (void)room;
+  return state.len == 0;
+}
+static void ticker_snapshot(struct room *room, const struct member *viewer, struct buf *out) {
+  (void)room, (void)viewer, (void)out;
+}
+static const struct kind ticker = {.abi = KIND_ABI,
+                                   .name = "ticker",
+                                   .max_members = 2,
+                                   .max_members_limit = 2,
+                                   .empty_ms = EMPTY,
+                                   .away_ms = AWAY,
+                                   .open = ticker_open,
+                                   .command = ticker_command,
+                                   .timer = ticker_timer,
+                                   .save = ticker_save,
+                                   .load = ticker_load,
+                                   .snapshot = ticker_snapshot};
+
+Test(partition, a_timer_that_sets_itself_for_now_fires_once_in_a_millisecond, .timeout = 10) {
+  cr_assert_eq(kind_registry_add(&bench.kinds, &ticker), KIND_ADDED);
+  bench_join(&bench, T, ann, "ticker/a", "ann", OPEN);
+  cr_assert_eq(bench_events(&bench, "g-1", 1, EVENT(PAYLOAD)), 0);
+  for (uint64_t ms = T + 1; ms < T + 5; ms++) {
+    bench_time(&bench, ms);
+    cr_assert_eq(bench_events(&bench, "g-1", 1, EVENT(PAYLOAD)), 1);
+    bench_time(&bench, ms);
+    cr_assert_eq(bench_events(&bench, "g-1", 1, EVENT(PAYLOAD)), 0);
+  }
+}
+
+Test(partition, a_room_that_was_left_locked_is_open_again) {
+  bench_join(&bench, T, ann, CHAT, "ann", OPEN);
+  room_lock(bench_room(&bench, CHAT), true);
+  bench_leave(&bench, T + 1, ann, CHAT, "ann");
+  bench_join(&bench, T + 2, bob, CHAT, "bob", JOIN);
+  cr_assert_eq(joined(bob)->snapshot->status, HEYA__V1__STATUS__OPEN);
+}
+
 /* ---- hostile entries ---- */
 
 static void expect_nothing_changed(const char *before) {
