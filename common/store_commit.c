@@ -3,6 +3,10 @@
 
 #include "proto/keys.h"
 
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
 static const char *deadline_word(enum commit_deadline deadline) {
   switch (deadline) {
   case COMMIT_DEADLINE_KEEP: return "keep";
@@ -12,29 +16,25 @@ static const char *deadline_word(enum commit_deadline deadline) {
   return "keep";
 }
 
-/* Those to set: a count, then names and values. */
-static void add_fields_set(struct redis_args *args, const struct commit_field *fields, size_t n) {
-  size_t set = 0;
-  for (size_t i = 0; i < n; i++) set += fields[i].value.data != NULL;
-  redis_args_u64(args, set);
+static size_t count_gone(const struct commit_field *fields, size_t n) {
+  size_t gone = 0;
+  for (size_t i = 0; i < n; i++) gone += fields[i].value.data == NULL;
+  return gone;
+}
+
+/* Names and values of those to set, then the names of those to delete. */
+static void add_fields(struct redis_args *args, const struct commit_field *fields, size_t n) {
   for (size_t i = 0; i < n; i++) {
     if (!fields[i].value.data) continue;
     redis_args_bytes(args, fields[i].name);
     redis_args_bytes(args, fields[i].value);
   }
-}
-
-/* Those to delete: a count, then names. */
-static void add_fields_gone(struct redis_args *args, const struct commit_field *fields, size_t n) {
-  size_t gone = 0;
-  for (size_t i = 0; i < n; i++) gone += fields[i].value.data == NULL;
-  redis_args_u64(args, gone);
-  for (size_t i = 0; i < n; i++)
+  for (size_t i = 0; i < n; i++) {
     if (!fields[i].value.data) redis_args_bytes(args, fields[i].name);
+  }
 }
 
 static void add_log(struct redis_args *args, const struct commit_room *room) {
-  redis_args_u64(args, room->n_log);
   for (size_t i = 0; i < room->n_log; i++) {
     redis_args_u64(args, room->log[i].seq);
     redis_args_bytes(args, room->log[i].to);
@@ -42,43 +42,46 @@ static void add_log(struct redis_args *args, const struct commit_room *room) {
   }
 }
 
+/* One argument for all that every room has: Redis and Lua pay for each argument. */
+static void add_room_head(struct redis_args *args, const struct commit_room *room,
+                          const struct store_commit_terms *terms) {
+  char head[512];
+  size_t fields_gone = count_gone(room->fields, room->n_fields);
+  size_t members_gone = count_gone(room->members, room->n_members);
+  size_t results_gone = count_gone(room->results, room->n_results);
+  int len = snprintf(head, sizeof head,
+                     "%s %s %d%d%d %s %" PRIu64 " %" PRIu32 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
+                     " %zu %zu %zu %zu %zu %zu %zu",
+                     room->id, room->kind, room->whole, room->gone, room->clear_results,
+                     deadline_word(room->deadline), room->deadline_ms, room->round,
+                     room->gone ? room->tomb_until_ms : 0, room->expire_at_ms, room->listed_ms, terms->log_max,
+                     room->n_fields - fields_gone, fields_gone, room->n_members - members_gone, members_gone,
+                     room->n_results - results_gone, results_gone, room->n_log);
+  assert(len > 0 && (size_t)len < sizeof head);
+  redis_args_copy(args, bytes_of(head, (size_t)len));
+}
+
 static void add_room(struct redis_args *args, const struct commit_room *room,
                      const struct store_commit_terms *terms) {
-  redis_args_text(args, room->id);
-  redis_args_text(args, room->kind);
-  redis_args_bool(args, room->whole);
-  redis_args_bool(args, room->gone);
-  redis_args_u64(args, room->gone ? room->tomb_until_ms : 0);
-  redis_args_u64(args, room->expire_at_ms);
-  redis_args_u64(args, room->listed_ms);
-  redis_args_bool(args, room->clear_results);
-  redis_args_text(args, deadline_word(room->deadline));
-  redis_args_u64(args, room->deadline_ms);
-  redis_args_u64(args, room->round);
-  redis_args_u64(args, terms->log_max);
-  add_fields_set(args, room->fields, room->n_fields);
-  add_fields_gone(args, room->fields, room->n_fields);
-  add_fields_set(args, room->members, room->n_members);
-  add_fields_gone(args, room->members, room->n_members);
-  add_fields_set(args, room->results, room->n_results);
-  add_fields_gone(args, room->results, room->n_results);
+  add_room_head(args, room, terms);
+  add_fields(args, room->fields, room->n_fields);
+  add_fields(args, room->members, room->n_members);
+  add_fields(args, room->results, room->n_results);
   add_log(args, room);
 }
 
 static void add_segment(struct redis_args *args, const struct commit_segment *segment,
                         const struct store_commit_terms *terms) {
-  redis_args_u64(args, segment->partition);
-  redis_args_u64(args, segment->epoch);
-  redis_args_stream_id(args, segment->done);
-  redis_args_u64(args, segment->consumed_bytes);
-  redis_args_u64(args, segment->n_rooms);
+  char head[160];
+  int len = snprintf(head, sizeof head, "%" PRIu32 " %" PRIu64 " %" PRIu64 "-%" PRIu64 " %" PRIu64 " %zu %zu %zu",
+                     segment->partition, segment->epoch, segment->done.ms, segment->done.seq,
+                     segment->consumed_bytes, segment->n_rooms, segment->n_appends, segment->n_deliveries);
+  redis_args_copy(args, bytes_of(head, (size_t)len));
   for (size_t i = 0; i < segment->n_rooms; i++) add_room(args, &segment->rooms[i], terms);
-  redis_args_u64(args, segment->n_appends);
   for (size_t i = 0; i < segment->n_appends; i++) {
     redis_args_u64(args, segment->appends[i].partition);
     redis_args_bytes(args, segment->appends[i].batch);
   }
-  redis_args_u64(args, segment->n_deliveries);
   for (size_t i = 0; i < segment->n_deliveries; i++) {
     redis_args_text(args, segment->deliveries[i].gateway);
     redis_args_bytes(args, segment->deliveries[i].deliveries);

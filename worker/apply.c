@@ -127,7 +127,12 @@ static code open_room(struct request *r, const Heya__Bus__Join *join, struct kin
 static code find_or_open(struct request *r, const Heya__Bus__Join *join, bool *created, struct kind_reply *reply) {
   *created = false;
   if (r->room) return CODE(OK);
-  if (repository_tomb(&r->partition->repository, r->id.id)) return CODE(ROOM_CLOSED);
+  const struct tomb *tomb = repository_tomb(&r->partition->repository, r->id.id);
+  if (tomb && tomb->sealed) {
+    kind_refuse(reply, "a worker of another version made this room, and this one cannot run it");
+    return CODE(INTERNAL);
+  }
+  if (tomb) return CODE(ROOM_CLOSED);
   if (join->mode == HEYA__BUS__MODE__JOIN) return CODE(ROOM_NOT_FOUND);
   *created = true;
   return open_room(r, join, reply);
@@ -284,10 +289,16 @@ static bool apply_command(struct request *r) {
 
 /* ---- for the whole partition ---- */
 
+/* All of them are unbound before the first is spoken of, so that nothing is addressed to the dead. */
 static void leave_dead_gateway(struct partition *partition, struct room *room, const struct outlet *outlet) {
+  size_t n = 0;
+  struct member **lost = xcalloc(room->n_members, sizeof(struct member *));
   for (size_t i = 0; i < room->n_members; i++) {
-    if (room->members[i]->binding.outlet == outlet) room_set_away(room, room->members[i]);
+    if (room->members[i]->binding.outlet == outlet) lost[n++] = room->members[i];
   }
+  for (size_t i = 0; i < n; i++) member_unbind(lost[i]);
+  for (size_t i = 0; i < n; i++) room_set_away(room, lost[i]);
+  free(lost);
   partition_settle(partition, room);
 }
 
@@ -320,6 +331,7 @@ static bool apply_to_room(struct partition *partition, const char *sender, const
   size_t body = (size_t)entry->body_case;
   if (body >= sizeof handlers / sizeof *handlers || !handlers[body].apply) return false;
   if (!room_id_parse(entry->room, strlen(entry->room), &request.id)) return false;
+  if (!partition_has(partition, &request.id)) return false;
   if (handlers[body].for_player && !player_is_valid(entry->player, strlen(entry->player))) return false;
   request.from = (struct binding){
       .outlet = effects_outlet(&partition->effects, sender), .conn = entry->conn, .attempt = entry->attempt};

@@ -39,7 +39,7 @@ struct binding {
 struct ended_room {
   char id[ROOM_ID_MAX + 1];
   char kind[KIND_MAX + 1];
-  uint64_t tomb_until_ms;
+  uint64_t tomb_until_ms; /* of the key, margin included; 0: no tomb */
 };
 
 struct effects {

@@ -22,10 +22,9 @@ static void collect(struct room *room, const struct audience *audience) {
 /* Who it is for, as the log says it. */
 static char *describe_audience(const struct audience *audience) {
   struct buf to = {0};
-  if (audience->n == 0) buf_append_char(&to, '*');
-  if (audience->n && audience->except) buf_append_str(&to, "!\n");
+  buf_append_char(&to, audience->n == 0 ? '*' : audience->except ? '!' : '=');
   for (size_t i = 0; i < audience->n; i++) {
-    if (i) buf_append_char(&to, '\n');
+    buf_append_char(&to, '\n');
     buf_append_str(&to, audience->players[i]->player);
   }
   return buf_take(&to, NULL);

@@ -193,7 +193,7 @@ static const char *fill(struct room *room, const Heya__Image__Room *image) {
   if (image->derived != room->derived) return "derived or not differs from its id";
   if (image->created_ms > NUMBER_MAX || image->seq > NUMBER_MAX) return "bad number";
   if (image->expire_at_ms > NUMBER_MAX || image->deadline_ms > NUMBER_MAX) return "bad time";
-  if (room->max_members == 0 || room->max_members > room->kind->max_members_limit) return "bad max_members";
+  if (room->max_members == 0) return "bad max_members"; /* the kind's limit may have been higher once */
   buf_append(&room->options, image->options.data, image->options.len);
   if (image->n_members > room->max_members) return "too many members";
   for (size_t i = 0; i < image->n_members; i++) {
@@ -209,19 +209,22 @@ static const char *fill(struct room *room, const Heya__Image__Room *image) {
 }
 
 struct room *image_load(const struct kind_registry *kinds, struct effects *effects, const char *id,
-                        struct bytes bytes, const char **reason) {
+                        struct bytes bytes, const char **reason, bool *foreign) {
   struct room_id parsed;
-  const struct kind *kind;
   ProtobufCMessage *message;
+  *foreign = false;
   *reason = "bad room id";
   if (!room_id_parse(id, strlen(id), &parsed)) return NULL;
+  const struct kind *kind = kind_find(kinds, parsed.kind);
+  *foreign = kind == NULL;
   *reason = "unknown kind";
-  if (!(kind = kind_find(kinds, parsed.kind))) return NULL;
+  if (!kind) return NULL;
   enum codec_result result = codec_unpack(&codec_limits_internal, &heya__image__room__descriptor, &effects->scratch,
                                           bytes.data, bytes.len, &message);
   *reason = codec_result_text(result);
   if (result != CODEC_OK) return NULL;
   const Heya__Image__Room *image = (const Heya__Image__Room *)message;
+  *foreign = image->schema > IMAGE_SCHEMA;
   *reason = "schema or id differs";
   if (image->schema != IMAGE_SCHEMA || strcmp(image->id, id) != 0) return NULL;
 

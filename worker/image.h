@@ -10,9 +10,10 @@ struct kind_registry;
 /* Appends the image. Uses the partition's scratch arena. */
 void image_save(struct room *, struct buf *out);
 
-/* The room in `image`, which came from Redis and is hostile; NULL with a reason if it is not a sound image of room
- * `id`. The caller owns the room; effects become the room's. */
+/* The room in `image`, which came from Redis and is hostile. NULL with a reason if it is not a sound image of room
+ * `id`; `foreign` is then true if a worker of another version, or with more kinds, may be able to read it. The caller
+ * owns the room; effects become the room's. */
 struct room *image_load(const struct kind_registry *, struct effects *, const char *id, struct bytes image,
-                        const char **reason);
+                        const char **reason, bool *foreign);
 
 #endif

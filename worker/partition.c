@@ -49,33 +49,45 @@ void partition_settle(struct partition *partition, struct room *room) {
   partition_forget(partition, room);
 }
 
+/* The image cannot be used. One that is only foreign is left alone: whoever can read it shall find it. */
+static void give_up(struct partition *partition, const struct room_id *id, const char *reason, bool foreign) {
+  log_error(partition->log, foreign ? "room_sealed" : "room_unreadable", F_S("room", id->id), F_S("reason", reason));
+  partition->metrics->rooms_unreadable++;
+  if (foreign) {
+    repository_bury(&partition->repository, id->id, 0)->sealed = true;
+  } else {
+    effects_ended(&partition->effects, id->id, id->kind, 0);
+  }
+}
+
 void partition_load(struct partition *partition, const char *id, struct bytes image, uint64_t tomb_until_ms,
                     bool heal) {
   struct effects *effects = &partition->effects;
   struct room_id parsed;
+  const char *reason;
+  bool foreign;
   if (!room_id_parse(id, strlen(id), &parsed)) return;
-  const char *reason = NULL;
-  struct room *room = NULL;
-  if (image.data) room = image_load(partition->kinds, effects, id, image, &reason);
-  arena_reset(&effects->scratch);
-  if (room) {
-    repository_add(&partition->repository, room);
-    if (heal) {
-      room->changes.whole = true;
-      room_touch(room);
+  if (!image.data) {
+    uint64_t until_ms = tomb_until_ms > TOMB_MARGIN_MS ? tomb_until_ms - TOMB_MARGIN_MS : 0;
+    if (until_ms > effects->entry.ms) {
+      bury(partition, id, until_ms);
+    } else {
+      effects_ended(effects, id, parsed.kind, 0);
     }
-    partition_settle(partition, room);
     return;
   }
-  if (image.data) {
-    log_error(partition->log, "room_unreadable", F_S("room", id), F_S("reason", reason));
-    partition->metrics->rooms_unreadable++;
+  struct room *room = image_load(partition->kinds, effects, id, image, &reason, &foreign);
+  arena_reset(&effects->scratch);
+  if (!room) {
+    give_up(partition, &parsed, reason, foreign);
+    return;
   }
-  if (tomb_until_ms > effects->entry.ms) {
-    bury(partition, id, tomb_until_ms);
-  } else {
-    effects_ended(effects, id, parsed.kind, 0);
+  repository_add(&partition->repository, room);
+  if (heal) {
+    room->changes.whole = true;
+    room_touch(room);
   }
+  partition_settle(partition, room);
 }
 
 static void let_time_pass(struct partition *partition) {
@@ -141,6 +153,10 @@ void partition_consume(struct partition *partition, const struct store_entry *en
   effects->moved = true;
   let_time_pass(partition);
   apply_batch(partition, entry);
+}
+
+bool partition_has(const struct partition *partition, const struct room_id *id) {
+  return partition->partitions == 0 || room_partition(id->id, id->id_len, partition->partitions) == partition->number;
 }
 
 /* ---- asking for entries of its own ---- */

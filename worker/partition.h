@@ -20,6 +20,7 @@ struct worker_metrics;
 
 struct partition {
   uint32_t number;
+  uint32_t partitions; /* of the deployment; 0: rooms are not checked to belong here */
   const struct kind_registry *kinds;
   struct log *log;
   struct worker_metrics *metrics;
@@ -51,6 +52,9 @@ void partition_ask_time(struct partition *, uint64_t now_ms);
 void partition_gateway_gone(struct partition *, const char *gateway);
 /* The same for every gateway that a view from now_ms does not know. */
 void partition_check_gateways(struct partition *, const char *const *living, size_t n, uint64_t now_ms);
+
+/* Whether rooms of this id live in this partition. */
+bool partition_has(const struct partition *, const struct room_id *);
 
 /* For worker/apply.c: a room was touched at the current time. Renews its timer, or forgets it if it has ended. */
 void partition_settle(struct partition *, struct room *);

@@ -77,7 +77,27 @@ static void add_facts(struct room *room, struct describe *d) {
   add_number(d, "partition", room->effects->partition);
   add_number(d, "created_ms", room->created_ms);
   add_text(d, "incarnation", room->incarnation);
+}
+
+static uint64_t hash_bytes(uint64_t hash, struct bytes bytes) { /* FNV-1a, with a step between values */
+  const unsigned char *data = bytes.data;
+  for (size_t i = 0; i < bytes.len; i++) hash = (hash ^ data[i]) * 0x100000001b3u;
+  return (hash ^ 0xff) * 0x100000001b3u;
+}
+
+/* What the kind says of the room, if it says anything else than in the last record. */
+static void add_properties(struct room *room, struct describe *d) {
+  size_t first = d->n_fields;
+  uint64_t hash = 0xcbf29ce484222325u;
   if (room->kind->describe) room->kind->describe(room, d);
+  for (size_t i = first; i < d->n_fields; i++) {
+    hash = hash_bytes(hash_bytes(hash, d->fields[i].name), d->fields[i].value);
+  }
+  if (hash == room->described && !room->changes.whole) {
+    d->n_fields = first;
+    return;
+  }
+  room->changes.described = hash;
   add_field(d, "properties", keep(d->arena, buf_bytes(&d->names)));
 }
 
@@ -85,6 +105,7 @@ static void record_fields(struct room *room, struct arena *arena, struct commit_
   struct describe d = {.arena = arena, .fields = take(arena, FIELDS_MAX * sizeof(struct commit_field))};
   struct buf image = {0};
   if (room->changes.facts || room->changes.whole) add_facts(room, &d);
+  add_properties(room, &d);
   char *event = take(arena, 48);
   snprintf(event, 48, "%" PRIu64 "-%" PRIu64, room->effects->epoch, room->seq);
   add_text(&d, "event", event);

@@ -1,4 +1,5 @@
-/* The rooms of one partition in memory, by id, and the tombs of derived rooms that ended not long ago. */
+/* The rooms of one partition in memory, by id, and the ids that may not be opened: tombs of derived rooms that ended
+ * not long ago, and rooms that only a worker of another version can run. */
 #ifndef HEYA_WORKER_REPOSITORY_H
 #define HEYA_WORKER_REPOSITORY_H
 
@@ -6,7 +7,8 @@
 
 struct tomb {
   char id[ROOM_ID_MAX + 1];
-  uint64_t until_ms; /* stream time */
+  bool sealed;       /* no tomb: the room is in Redis, and this worker cannot run it */
+  uint64_t until_ms; /* stream time; not if sealed */
   struct timer_node due;
   UT_hash_handle hh;
 };
@@ -26,6 +28,7 @@ void repository_remove(struct repository *, struct room *);
 size_t repository_count(const struct repository *);
 
 struct tomb *repository_tomb(const struct repository *, const char *id);
+/* Makes the tomb, or finds it and moves its end. */
 struct tomb *repository_bury(struct repository *, const char *id, uint64_t until_ms);
 void repository_unbury(struct repository *, struct tomb *);
 

@@ -50,6 +50,8 @@ void room_changes_clear(struct room *room) {
   for (size_t i = 0; i < room->n_members; i++) room->members[i]->line_changed = false;
   changes->whole = changes->facts = changes->results = false;
   changes->deadline = COMMIT_DEADLINE_KEEP;
+  if (changes->described) room->described = changes->described;
+  changes->described = 0;
   changes->n_removed = 0;
   changes->n_log = 0;
   room->is_changed = false;
@@ -240,6 +242,7 @@ void room_end(struct room *room, Heya__V1__CloseReason reason) {
     group_send(room, (struct audience){0}, &event);
   }
   for (size_t i = 0; i < room->n_members; i++) detach(room, room->members[i]);
-  effects_ended(room->effects, room->id, room->kind->name, room->derived ? room->effects->entry.ms + TOMB_MS : 0);
+  effects_ended(room->effects, room->id, room->kind->name,
+                room->derived ? room->effects->entry.ms + TOMB_MS + TOMB_MARGIN_MS : 0);
   room->incarnation[0] = '\0';
 }

@@ -41,6 +41,7 @@ struct room_changes {
   bool facts;   /* the readable fields */
   bool results; /* all result lines */
   enum commit_deadline deadline;
+  uint64_t described; /* set by the record when it writes the properties; 0: it does not */
   char (*removed)[PLAYER_MAX + 1]; /* member lines to delete */
   size_t n_removed, cap_removed;
   struct room_log_entry *log;
@@ -74,8 +75,9 @@ struct room {
   uint32_t round;
   struct timer_node due;
   struct room_changes changes;
-  bool is_changed;   /* listed in effects->changed */
-  UT_hash_handle hh; /* in the repository */
+  uint64_t described; /* hash of the properties as last written */
+  bool is_changed;    /* listed in effects->changed */
+  UT_hash_handle hh;  /* in the repository */
 };
 
 struct room *room_create(const struct kind *, struct effects *, const struct room_id *);
@@ -115,5 +117,7 @@ void room_print_text(char *out, size_t size, const char *format, va_list args) _
 Heya__V1__Snapshot *room_snapshot(struct room *, const struct member *viewer);
 
 #define TOMB_MS (10 * 60 * 1000)
+/* How much longer its key lives: longer than a failover, so that the next owner finds it in time. */
+#define TOMB_MARGIN_MS 30000
 
 #endif

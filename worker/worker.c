@@ -27,7 +27,8 @@ struct worker *worker_create(const struct worker_config *config, struct store *s
   for (uint32_t p = 0; p < config->partitions; p++) {
     struct slot *slot = &worker->slots[p];
     slot->worker = worker;
-    slot->partition = (struct partition){.number = p, .kinds = kinds, .log = log, .metrics = metrics};
+    slot->partition = (struct partition){
+        .number = p, .partitions = config->partitions, .kinds = kinds, .log = log, .metrics = metrics};
   }
   arena_init(&worker->frozen, FROZEN_FIRST_BYTES, ARENA_NO_LIMIT);
   store->on_ready = on_ready;
@@ -102,7 +103,12 @@ static bool has_let_go(const struct worker *worker) {
 }
 
 static void stop_turn(struct worker *worker) {
-  if (worker->state != WORKER_STOPPING || worker->retiring || !has_let_go(worker)) return;
+  if (worker->state != WORKER_STOPPING) return;
+  if (!worker->store->ops->ready(worker->store)) { /* nobody to hand over to; the lease runs out by itself */
+    worker->state = WORKER_STOPPED;
+    return;
+  }
+  if (worker->retiring || !has_let_go(worker)) return;
   worker->retiring = true;
   worker->store->ops->retire(worker->store, worker->config.id, on_retired, worker);
 }

@@ -495,7 +495,8 @@ Test(store, commit_refuses_wrong_types_of_the_partition_and_writes_nothing) {
   char id[32];
   uint64_t epoch = fixture_own(&f, 0);
   struct commit_field field = {B("a"), B("b")};
-  struct commit_room room = {.id = fixture_room(0, 0, id), .kind = "chat", .fields = &field, .n_fields = 1};
+  struct commit_room room = {
+      .id = fixture_room(0, 0, id), .kind = "chat", .whole = true, .fields = &field, .n_fields = 1};
   struct commit_append append = {.partition = 1, .batch = B("x")};
   struct commit_segment segment = {.epoch = epoch, .rooms = &room, .n_rooms = 1, .appends = &append, .n_appends = 1};
   struct commit commit = {.worker = "w-1", .segments = &segment, .n_segments = 1};

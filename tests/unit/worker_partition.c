@@ -170,7 +170,7 @@ Test(partition, create_is_idempotent_and_its_end_leaves_a_tomb) {
   bench_command(&bench, T + 2, again, TWIN, "ann", 1, bench_dissolve(&bench));
   cr_assert_null(bench_room(&bench, TWIN));
   cr_assert_eq(bench.n_tombs, 1);
-  cr_assert_eq(bench.tombs[0].until_ms, T + 2 + TOMB_MS);
+  cr_assert_eq(bench.tombs[0].until_ms, T + 2 + TOMB_MS + TOMB_MARGIN_MS);
   bench_drop(&bench);
   bench_join(&bench, T + 1 + TOMB_MS, ann, TWIN, "ann", CREATE);
   expect_error(ann, CODE(ROOM_CLOSED));
@@ -649,5 +649,24 @@ Test(partition, a_room_to_be_healed_is_written_whole_and_stays_what_it_was) {
   cr_assert_eq(strncmp(buf_str(&after), buf_str(&before), after.len), 0);
   buf_close(&before);
   buf_close(&after);
+  buf_close(&image);
+}
+
+Test(partition, a_room_of_a_kind_this_worker_lacks_is_left_for_another) {
+  struct buf image = {0};
+  seat_both(CHAT);
+  for (size_t j = 0; j < bench.rooms[0]->fields.n; j++) {
+    if (strcmp(bench.rooms[0]->fields.pairs[j].name, "image") == 0) {
+      buf_append_bytes(&image, buf_bytes(&bench.rooms[0]->fields.pairs[j].value));
+    }
+  }
+  bench.kinds.count = 0;
+  partition_close(&bench.partition);
+  partition_open(&bench.partition, ++bench.epoch, bench.done);
+  partition_load(&bench.partition, CHAT, buf_bytes(&image), 0, false);
+  bench_join(&bench, T + 9, cem, CHAT, "cem", OPEN);
+  cr_assert(repository_tomb(&bench.partition.repository, CHAT)->sealed);
+  cr_assert_eq(repository_count(&bench.partition.repository), 0, "nobody gets in");
+  cr_assert_eq(bench.partition.effects.n_ended, 0, "its keys stay as they are");
   buf_close(&image);
 }

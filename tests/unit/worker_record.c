@@ -103,8 +103,8 @@ Test(record, events_for_some_say_for_whom) {
   room_send_only(room, both, 0, bytes_of("4", 1));
   take(CHAT);
   cr_assert_eq(record.n_log, 3);
-  cr_assert(bytes_equal_str(record.log[0].to, "ann"));
-  cr_assert(bytes_equal_str(record.log[1].to, "ann\nbob"));
+  cr_assert(bytes_equal_str(record.log[0].to, "=\nann"));
+  cr_assert(bytes_equal_str(record.log[1].to, "=\nann\nbob"));
   cr_assert(bytes_equal_str(record.log[2].to, "!\nbob"));
 }
 
