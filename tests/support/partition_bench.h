@@ -72,6 +72,7 @@ struct bench_heard {
 };
 
 struct bench {
+  size_t sealed; /* rooms in Redis that this worker leaves alone */
   struct partition partition;
   struct kind_registry kinds;
   struct worker_metrics metrics;
