@@ -32,7 +32,7 @@ struct commit_field {
 /* An event of the room as it goes to heya:room:<id>:log; the entry's id is (epoch of the segment, seq). */
 struct commit_log_entry {
   uint64_t seq;
-  struct bytes to;      /* "*": everybody; "!" or "=", then players, each after a newline: all but these, only these */
+  struct bytes to; /* "*": everybody; "!" or "=", then players, each after a newline: all but these, only these */
   struct bytes message; /* encoded heya.v1.ServerMessage */
 };
 

@@ -74,8 +74,8 @@ static void add_segment(struct redis_args *args, const struct commit_segment *se
                         const struct store_commit_terms *terms) {
   char head[160];
   int len = snprintf(head, sizeof head, "%" PRIu32 " %" PRIu64 " %" PRIu64 "-%" PRIu64 " %" PRIu64 " %zu %zu %zu",
-                     segment->partition, segment->epoch, segment->done.ms, segment->done.seq,
-                     segment->consumed_bytes, segment->n_rooms, segment->n_appends, segment->n_deliveries);
+                     segment->partition, segment->epoch, segment->done.ms, segment->done.seq, segment->consumed_bytes,
+                     segment->n_rooms, segment->n_appends, segment->n_deliveries);
   redis_args_copy(args, bytes_of(head, (size_t)len));
   for (size_t i = 0; i < segment->n_rooms; i++) add_room(args, &segment->rooms[i], terms);
   for (size_t i = 0; i < segment->n_appends; i++) {

@@ -57,8 +57,8 @@ void frame_unref(struct frame *);
  * takes nothing. */
 void conn_send(struct conn *, struct frame *);
 
-/* Send what is queued, then a Close frame with this code (RFC 6455 section 7.4; 4000 + Error.Code for ours) and reason (at
- * most 123 bytes), then close. Idempotent. */
+/* Send what is queued, then a Close frame with this code (RFC 6455 section 7.4; 4000 + Error.Code for ours) and
+ * reason (at most 123 bytes), then close. Idempotent. */
 void conn_close(struct conn *, uint16_t code, const char *reason);
 
 #endif

@@ -3,9 +3,9 @@
 
 #include "common/mem.h"
 #include "gateway/gateway_metrics.h"
-#include "proto/pb.h"
 #include "gateway/session.h"
 #include "gateway/uplink.h"
+#include "proto/pb.h"
 #include "proto/utf8.h"
 
 #include <string.h>

@@ -6,10 +6,10 @@
 #include "common/mem.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/listing.h"
-#include "proto/pb.h"
 #include "gateway/session.h"
 #include "gateway/uplink.h"
 #include "proto/bus.pb-c.h"
+#include "proto/pb.h"
 
 #include <openssl/sha.h>
 #include <stdio.h>

@@ -4,12 +4,12 @@
 #include "common/mem.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/listing.h"
-#include "proto/pb.h"
 #include "gateway/requests.h"
 #include "gateway/uplink.h"
 #include "proto/codec.h"
 #include "proto/fault.h"
 #include "proto/json.h"
+#include "proto/pb.h"
 
 #include <string.h>
 

@@ -308,7 +308,7 @@ static bool apply_gateway_gone(struct partition *partition, const char *gateway)
   struct room *room, *next;
   HASH_ITER(hh, partition->repository.rooms, room, next) {
     if (outlet->bound == 0) break;
-    leave_dead_gateway(partition, room, outlet);
+    leave_dead_gateway(partition, room, outlet); /* cppcheck-suppress uninitvar ; HASH_ITER sets it */
   }
   outlet->gone_said = false;
   return true;

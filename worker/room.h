@@ -41,7 +41,7 @@ struct room_changes {
   bool facts;   /* the readable fields */
   bool results; /* all result lines */
   enum commit_deadline deadline;
-  uint64_t described; /* set by the record when it writes the properties; 0: it does not */
+  uint64_t described;              /* set by the record when it writes the properties; 0: it does not */
   char (*removed)[PLAYER_MAX + 1]; /* member lines to delete */
   size_t n_removed, cap_removed;
   struct room_log_entry *log;

@@ -1,7 +1,7 @@
 /* The uplink alone: batching, bounds, BUSY, lost answers, and that nothing is doubled, lost or reordered. */
 #include "gateway/gateway_metrics.h"
-#include "proto/pb.h"
 #include "gateway/uplink.h"
+#include "proto/pb.h"
 #include "tests/support/fake_store.h"
 
 #include <criterion/criterion.h>
