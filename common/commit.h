@@ -58,7 +58,7 @@ struct commit_room {
   uint32_t round;       /* with SET: its value */
   struct commit_log_entry *log;
   size_t n_log;
-  uint64_t listed_ms; /* with whole: score in heya:rooms:<kind>; 0: not listed */
+  uint64_t listed_ms; /* score in heya:rooms:<kind>, where it is put; 0: nothing is done there */
 };
 
 /* A batch for a partition's command stream; the own partition is allowed. */

@@ -429,11 +429,8 @@ local function parse_segment(a, prefix)
   return segment
 end
 
-local function check_room(prefix, p, room)
-  if room.whole or room.gone then -- its keys are deleted first, whatever they hold
-    check_type(p, prefix .. 'rooms:' .. room.kind, 'zset')
-    return
-  end
+local function check_room(p, room)
+  if room.whole or room.gone then return end -- its keys are deleted first, whatever they hold
   local sound = (room.fields.n + room.fields_gone.n == 0 or is_or_none(room.key, 'hash'))
     and (room.members.n + room.members_gone.n == 0 or is_or_none(room.key .. ':members', 'hash'))
     and (room.results.n + room.results_gone.n == 0 or room.clear_results or is_or_none(room.key .. ':results', 'hash'))
@@ -441,13 +438,13 @@ local function check_room(prefix, p, room)
   if not sound then fail('WRONGROOM', p, room.id) end
 end
 
-local function check_segment(prefix, segment)
+local function check_segment(segment)
   local keys = segment.keys
   check_type(segment.p, keys.cmd, 'stream')
   check_type(segment.p, keys.done, 'string')
   check_type(segment.p, keys.rooms, 'set')
   check_type(segment.p, keys.bytes, 'string')
-  for _, room in ipairs(segment.rooms) do check_room(prefix, segment.p, room) end
+  for _, room in ipairs(segment.rooms) do check_room(segment.p, room) end
   for _, item in ipairs(segment.appends) do
     check_type(segment.p, item.keys.cmd, 'stream')
     check_type(segment.p, item.keys.bytes, 'string')
@@ -472,9 +469,17 @@ local function write_hash(argv, key, set, gone)
   if gone.n > 0 then call_with_run(argv, gone, 'HDEL', key) end
 end
 
+-- The listing index of a kind. It can be made anew from the rooms, so one that holds another type is not worth stopping
+-- for: it is deleted, and rooms come back into it as they change.
+local function index_of(prefix, kind)
+  local index = prefix .. 'rooms:' .. kind
+  if not is_or_none(index, 'zset') then redis.call('DEL', index) end
+  return index
+end
+
 local function forget_room(prefix, segment, room)
   delete_keys(room.key)
-  redis.call('ZREM', prefix .. 'rooms:' .. room.kind, room.id)
+  redis.call('ZREM', index_of(prefix, room.kind), room.id)
   if room.tomb_until_ms ~= '0' then -- its id stays in the set, so that the next owner finds the tomb
     redis.call('SADD', segment.keys.rooms, room.id)
     redis.call('SET', prefix .. 'tomb:' .. room.id, 'closed', 'PXAT', room.tomb_until_ms)
@@ -491,8 +496,8 @@ local function write_room(prefix, segment, room, argv)
   if room.whole then
     delete_keys(key)
     redis.call('SADD', segment.keys.rooms, room.id)
-    if room.listed_ms ~= '0' then redis.call('ZADD', prefix .. 'rooms:' .. room.kind, room.listed_ms, room.id) end
   end
+  if room.listed_ms ~= '0' then redis.call('ZADD', index_of(prefix, room.kind), room.listed_ms, room.id) end
   write_hash(argv, key, room.fields, room.fields_gone)
   write_hash(argv, key .. ':members', room.members, room.members_gone)
   if room.clear_results then redis.call('DEL', key .. ':results') end
@@ -569,7 +574,7 @@ local function commit(_, argv)
   end
   a.finish()
   check_type(0, prefix .. 'gateways', 'zset')
-  for _, segment in ipairs(mine) do check_segment(prefix, segment) end
+  for _, segment in ipairs(mine) do check_segment(segment) end
 
   for _, segment in ipairs(mine) do
     for _, room in ipairs(segment.rooms) do

@@ -271,10 +271,11 @@ static bool apply_command(struct request *r) {
   struct member *member = r->room ? room_member(r->room, r->entry->player) : NULL;
   if (!member || !member_is_bound_to(member, r->from)) {
     Heya__V1__Error error = HEYA__V1__ERROR__INIT;
-    error.code = r->room ? CODE(STALE) : CODE(ROOM_CLOSED);
+    error.code = member ? CODE(STALE) : r->room ? CODE(NOT_IN_ROOM) : CODE(ROOM_CLOSED);
     error.message = pb_text(fault_text(error.code));
     error.number = command->number;
     answer_error(r, &error, HEYA__BUS__ATTACHMENT__DETACHED);
+    if (!member) tell_detached(r->effects, r->from, &r->id, CODE(ROOM_LOST)); /* or it would have been told before */
     return true;
   }
   uint32_t number = command->number ? command->number : member->window.last + 1;

@@ -173,7 +173,7 @@ void record_room(struct room *room, struct arena *arena, struct commit_room *out
       .deadline = room->changes.deadline,
       .deadline_ms = room->deadline_ms,
       .round = room->round,
-      .listed_ms = room->created_ms,
+      .listed_ms = room->changes.whole || room->changes.facts ? room->created_ms : 0,
   };
   if (out->whole) out->deadline = room->deadline_ms ? COMMIT_DEADLINE_SET : COMMIT_DEADLINE_KEEP;
   record_fields(room, arena, out);

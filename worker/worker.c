@@ -5,6 +5,7 @@
 
 #define FROZEN_FIRST_BYTES (256u << 10)
 #define MAX_WAIT_US        250000
+#define INIT_RETRY_US      1000000
 
 static void on_ready(void *arg, bool ready) {
   struct worker *worker = arg;
@@ -60,14 +61,19 @@ static void on_init(void *arg, enum store_result result, const char *message,
     ownership_hurry(worker);
     log_info(worker->log, "deployment_joined", F_S("cluster", deployment->cluster),
              F_U("partitions", deployment->partitions));
-  } else if (result != STORE_LOST) {
+    worker->joined = true;
+  } else if (result != STORE_LOST && !worker->joined) {
     worker->state = WORKER_FAILED;
     snprintf(worker->failure, sizeof worker->failure, "%s", message ? message : store_result_name(result));
+  } else if (result != STORE_LOST) { /* it was right once: somebody may put it right again */
+    log_error(worker->log, "redis_check_failed", F_S("message", message));
+    worker->init_at_us = worker->store->ops->monotonic_us(worker->store) + INIT_RETRY_US;
   }
 }
 
 static void init_turn(struct worker *worker) {
   if (worker->initialised || worker->initialising || !worker->store->ops->ready(worker->store)) return;
+  if (worker->store->ops->monotonic_us(worker->store) < worker->init_at_us) return;
   worker->initialising = true;
   struct store_deployment deployment = {.partitions = worker->config.partitions};
   worker->store->ops->init(worker->store, deployment, on_init, worker);

@@ -63,6 +63,8 @@ struct worker {
   const struct kind_registry *kinds;
   enum worker_state state;
   char failure[256];              /* WORKER_FAILED: what to tell whoever started it */
+  bool joined;                    /* the checks at start were passed once */
+  uint64_t init_at_us;            /* they are not tried before */
   bool initialising, initialised; /* of this connection */
   bool renewing, renewed;
   uint64_t renew_at_us;

@@ -491,7 +491,7 @@ Test(store, commit_names_the_room_with_a_wrong_key_and_writes_nothing) {
 
 Test(store, commit_refuses_wrong_types_of_the_partition_and_writes_nothing) {
   static const char *const keys[] = {"part:0:cmd", "part:0:done",  "part:0:rooms", "part:0:bytes",
-                                     "part:1:cmd", "part:1:bytes", "rooms:chat",   "gateways"};
+                                     "part:1:cmd", "part:1:bytes", "gateways"};
   char id[32];
   uint64_t epoch = fixture_own(&f, 0);
   struct commit_field field = {B("a"), B("b")};
@@ -517,6 +517,21 @@ Test(store, commit_refuses_wrong_types_of_the_partition_and_writes_nothing) {
     redis_do(f.redis, "DEL heya:%s", keys[i]);
   }
   ok(do_commit(&f, &commit));
+}
+
+Test(store, a_listing_index_of_another_type_is_made_anew) {
+  char id[32];
+  uint64_t epoch = fixture_own(&f, 0);
+  struct commit_field field = {B("a"), B("b")};
+  struct commit_room room = {
+      .id = fixture_room(0, 0, id), .kind = "chat", .fields = &field, .n_fields = 1, .listed_ms = 5};
+  struct commit_segment segment = {.epoch = epoch, .rooms = &room, .n_rooms = 1};
+  struct commit commit = {.worker = "w-1", .segments = &segment, .n_segments = 1};
+  redis_do(f.redis, "SET heya:rooms:chat x");
+  ok(do_commit(&f, &commit));
+  char *score = redis_string(f.redis, "ZSCORE heya:rooms:chat %s", id);
+  cr_assert_str_eq(score, "5");
+  free(score);
 }
 
 Test(store, commit_appends_to_partitions_as_the_worker) {

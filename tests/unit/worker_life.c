@@ -112,6 +112,21 @@ Test(worker, a_failed_check_of_the_deployment_is_reported) {
   cr_assert_eq(store->renew.count, 0);
 }
 
+Test(worker, a_check_that_fails_after_a_reconnect_is_waited_out) {
+  worker_turn(worker);
+  worker_store_init(store, STORE_OK, NULL);
+  worker_store_set_ready(store, false);
+  worker_store_set_ready(store, true);
+  worker_turn(worker);
+  worker_store_init(store, STORE_FAILED, "the eviction policy is allkeys-lru");
+  cr_assert_eq(worker->state, WORKER_RUNNING);
+  worker_turn(worker);
+  cr_assert_eq(store->init.count, 2, "not at once");
+  store->now_us += 1000000;
+  worker_turn(worker);
+  cr_assert_eq(store->init.count, 3);
+}
+
 Test(worker, a_check_without_an_answer_is_made_again) {
   struct buf reason = {0};
   worker_turn(worker);
