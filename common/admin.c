@@ -19,8 +19,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define DEFAULT_CONNECTIONS 32
-#define DEFAULT_TIMEOUT_S   10
+#define DEFAULT_CONNECTIONS 256
+#define DEFAULT_TIMEOUT_S   3
 #define CONNECTION_BYTES    16384 /* request line and headers; more gets 431 */
 #define LISTEN_BACKLOG      64
 

@@ -55,8 +55,8 @@ struct admin_config {
   const struct metrics *metrics;                /* NULL: no /metrics */
   bool (*ready)(void *arg, struct buf *reason); /* NULL: always ready; appends one line of why not */
   void *arg;                                    /* for the handlers and `ready` */
-  unsigned max_connections;                     /* 0: 32; more wait in the listen queue */
-  unsigned idle_timeout_s;                      /* 0: 10; of a silent connection */
+  unsigned max_connections;                     /* 0: 256; more wait in the listen queue */
+  unsigned idle_timeout_s;                      /* 0: 3; of a silent connection */
 };
 
 /* Binds, listens and watches; returns NULL with a sentence in `error` when the address cannot be used. `config` is

@@ -34,6 +34,7 @@ struct parse {
   enum option_source source;
   const char *path; /* of the config file; NULL without one */
   uint8_t *seen;    /* per row, counted through all tables: the strongest source that set it */
+  unsigned *lines;  /* likewise: the line of the config file that names it; 0 before */
 };
 
 struct found_row {
@@ -106,6 +107,10 @@ static bool apply_line(struct parse *parse, char *line, unsigned number) {
   name = trim(name);
   if (!find_row(parse->set, name, strlen(name), &found))
     return refuse(parse, "%s:%u: unknown option \"%.64s\"", parse->path, number, name);
+  unsigned *first = &parse->lines[found.index];
+  if (*first && found.row->type != OPTION_LIST)
+    return refuse(parse, "%s:%u: %s: given in line %u already", parse->path, number, name, *first);
+  *first = number;
   snprintf(where, sizeof where, "%s:%u: %s", parse->path, number, name);
   return store(parse, &found, trim(value), where);
 }
@@ -195,6 +200,7 @@ static bool is_negated_bool(const struct option_set *set, const char *name, size
 static bool read_flag(struct parse *parse, int argc, char *const *argv, int *at, struct flag *flag) {
   const char *text = argv[(*at)++];
   *flag = (struct flag){.special = OPTION_OK};
+  if (strcmp(text, "-h") == 0) text = "--help";
   if (strncmp(text, "--", 2) != 0 || text[2] == '\0')
     return refuse(parse, "\"%.64s\" is not an option; options begin with --", text);
   const char *name = text + 2;
@@ -258,9 +264,11 @@ enum option_result option_parse(const struct option_set *set, void *config, int 
   if (result != OPTION_OK) return result;
   if (!parse.path) parse.path = find_config_env(envp);
   parse.seen = xcalloc(count_rows(set), sizeof *parse.seen);
+  parse.lines = xcalloc(count_rows(set), sizeof *parse.lines);
   bool ok =
       apply_fallbacks(&parse) && apply_file(&parse) && apply_env(&parse, envp) && apply_flags(&parse, argc, argv);
   free(parse.seen);
+  free(parse.lines);
   return ok ? OPTION_OK : OPTION_REFUSED;
 }
 

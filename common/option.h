@@ -14,7 +14,8 @@
  *
  *   flag         --max-frame 64k   --max-frame=64k   --strict   --no-strict   --strict=yes
  *   environment  HEYA_MAX_FRAME=64k   HEYA_STRICT=no
- *   file         max-frame = 64k      (--config FILE or HEYA_CONFIG; a line beginning with # is a comment)
+ *   file         max-frame = 64k      (--config FILE or HEYA_CONFIG; a line beginning with # is a comment; a name
+ *                                      stands there once, unless it is a list)
  *
  * Every value given is checked, also one that a stronger source overrides. Nothing here writes to a descriptor
  * or exits.
@@ -33,7 +34,7 @@ enum option_type {
   OPTION_BOOL,   /* bool; text true/false, yes/no, on/off, 1/0; a bare flag is true */
   OPTION_U64,    /* uint64_t; decimal */
   OPTION_BYTES,  /* uint64_t; a number with k, m or g for the powers of 1024, or nothing */
-  OPTION_MS,     /* uint64_t, in milliseconds; a number with ms, s, m or h; ms when it has none */
+  OPTION_MS,     /* uint64_t, in milliseconds; a number with ms, s, m or h; only 0 needs none */
   OPTION_CHOICE, /* an enum, or int: the index of the text in `choices` */
   OPTION_LIST    /* struct option_list; given several times, and each time several values split at commas */
 };
@@ -71,7 +72,7 @@ struct option_set {
 
 enum option_result {
   OPTION_OK,      /* config is filled */
-  OPTION_HELP,    /* --help was given: print option_print_help */
+  OPTION_HELP,    /* --help or -h was given: print option_print_help */
   OPTION_VERSION, /* --version: print program and version */
   OPTION_PRINT,   /* --print-config: print option_print_example */
   OPTION_REFUSED  /* report->error says which option, where it came from and why */

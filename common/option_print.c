@@ -57,7 +57,7 @@ void option_print_help(const struct option_set *set, struct buf *out) {
   print_usage(out, "config", " FILE", "read options from this file, one NAME = VALUE a line\n");
   print_usage(out, "print-config", "", "print a config file with every option and stop\n");
   print_usage(out, "version", "", "print the version and stop\n");
-  print_usage(out, "help", "", "print this and stop\n");
+  print_usage(out, "help", "", "print this and stop; -h does too\n");
   buf_append_str(
       out,
       "\nA value in parentheses is the default. An option is also read from the environment, where --max-frame is\n"

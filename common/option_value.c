@@ -73,7 +73,7 @@ struct unit {
 static const struct unit units[] = {
     {OPTION_BYTES, "k", 1024}, {OPTION_BYTES, "m", 1 << 20}, {OPTION_BYTES, "g", 1 << 30}, {OPTION_BYTES, "", 1},
     {OPTION_MS, "ms", 1},      {OPTION_MS, "s", 1000},       {OPTION_MS, "m", 60000},      {OPTION_MS, "h", 3600000},
-    {OPTION_MS, "", 1},        {OPTION_U64, "", 1},
+    {OPTION_MS, "", 1},        {OPTION_U64, "", 1}, /* the first is for 0 only */
 };
 static const char *const number_hints[] = {[OPTION_U64] = "a number",
                                            [OPTION_BYTES] = "a size such as 512, 64k, 1m, 2g",
@@ -88,6 +88,10 @@ static bool parse_number(const char *text, const struct option_row *row, uint64_
   while (suffix && unit < end && (unit->type != row->type || strcasecmp(unit->suffix, suffix) != 0)) unit++;
   if (!suffix || unit == end) {
     snprintf(reason, OPTION_REASON_BYTES, "\"%.40s\" is not %s", text, number_hints[row->type]);
+    return false;
+  }
+  if (row->type == OPTION_MS && *unit->suffix == '\0' && number > 0) {
+    snprintf(reason, OPTION_REASON_BYTES, "%.40s needs a unit: ms, s, m or h", text);
     return false;
   }
   if (errno || number > UINT64_MAX / unit->factor || number * unit->factor > max ||

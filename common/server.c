@@ -14,9 +14,18 @@ extern char **environ;
 
 bool server_options_check(const struct server_options *options, char *error, size_t error_size) {
   struct endpoint endpoint;
+  struct failpoints *failpoints;
+  char reason[256];
   const char *fault = NULL;
+  if (!failpoints_create(options->failpoints, &failpoints, reason, sizeof reason)) {
+    snprintf(error, error_size, "--failpoints: %s", reason);
+    return false;
+  }
+  failpoints_destroy(failpoints);
   if (!endpoint_parse(options->admin, &endpoint)) {
     fault = "--admin: not HOST:PORT with a numeric address";
+  } else if (options->advertise && (!endpoint_parse(options->advertise, &endpoint) || endpoint.port == 0)) {
+    fault = "--advertise: not HOST:PORT with a numeric address and a port";
   } else if (!key_prefix_is_valid(options->prefix)) {
     fault = "--prefix: not up to 32 of [A-Za-z0-9_.:{}-]";
   }
@@ -136,6 +145,8 @@ static bool open_admin(struct server *server) {
   if (!server->admin) return server_fail(server, "admin_failed", error);
   endpoint.port = admin_port(server->admin);
   endpoint_print(&endpoint, server->admin_address);
+  if (server->options->advertise) endpoint_parse(server->options->advertise, &endpoint);
+  endpoint_print(&endpoint, server->peer_address);
   return true;
 }
 

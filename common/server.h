@@ -28,7 +28,8 @@
 #define SERVER_NEVER   UINT64_MAX
 
 struct server_options {
-  char *admin; /* HOST:PORT */
+  char *admin;     /* HOST:PORT */
+  char *advertise; /* HOST:PORT at which peers reach the admin port; NULL: as bound */
   char *redis, *prefix;
   char *failpoints; /* NULL: none */
   uint64_t partitions;
@@ -39,7 +40,7 @@ struct server_options {
 };
 
 /* The rows, for tables whose base is where the program's config keeps its struct server_options. */
-#define SERVER_PROCESS_ROWS 5
+#define SERVER_PROCESS_ROWS 6
 #define SERVER_REDIS_ROWS   6
 extern const struct option_row server_process_rows[SERVER_PROCESS_ROWS];
 extern const struct option_row server_redis_rows[SERVER_REDIS_ROWS];
@@ -69,6 +70,7 @@ struct server {
   struct store *store;
   struct admin *admin;
   char admin_address[ENDPOINT_BYTES]; /* with the port that was bound */
+  char peer_address[ENDPOINT_BYTES];  /* as peers reach it: --advertise, or the same */
   struct ev_prepare prepare;
   struct ev_timer timer;
   struct ev_signal terminate, interrupt;

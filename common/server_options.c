@@ -10,6 +10,11 @@ const struct option_row server_process_rows[] = {
      .offset = AT(admin),
      .fallback = "127.0.0.1:0",
      .help = "HOST:PORT for /healthz, /readyz, /metrics; port 0 takes a free one; keep it private"},
+    {.name = "advertise",
+     .type = OPTION_STRING,
+     .offset = AT(advertise),
+     .help = "HOST:PORT at which other processes reach the admin port; default as bound. They watch it, to notice a "
+             "crash"},
     {.name = "drain-timeout",
      .type = OPTION_MS,
      .offset = AT(drain_timeout_ms),

@@ -46,6 +46,7 @@ struct store_worker {
   char id[64];
   uint64_t expires_ms; /* lease end by Redis's clock, in the future */
   bool draining;       /* wants no partitions */
+  char address[64];    /* of its admin port; "" if unknown */
 };
 struct store_owner {
   char worker[64]; /* "" : free */
@@ -59,7 +60,8 @@ struct store_view {
   size_t n_workers;
   const struct store_owner *owners; /* one per partition */
   size_t n_owners;
-  const char *const *gateways; /* the living ones */
+  const char *const *gateways;          /* the living ones */
+  const char *const *gateway_addresses; /* as many: of their admin ports, "" if unknown */
   size_t n_gateways;
 };
 struct store_worker_info {

@@ -188,7 +188,9 @@ void store_call_send(struct store_call *call, const char *seam) {
 static void finish_done(struct store_call *call, enum store_result result, const char *message,
                         const struct redisReply *reply) {
   (void)reply;
-  if (message) log_warn(call->store->log, "store_call_refused", F_S("message", message));
+  struct store_redis *store = call->store;
+  if (message)
+    log_limited(store->log, &store->logged.call, LOG_LEVEL_WARN, "store_call_refused", F_S("message", message));
   call->cb.done(call->arg, result);
 }
 

@@ -58,6 +58,10 @@ struct store_redis {
   size_t n_handed, cap_handed;
   uint64_t trimmed_us; /* when the gateway's stream was last trimmed */
   bool trim_unsure;    /* a trim was sent and not answered: repeat it before anything else */
+  /* Of refusals, which may come with every call while Redis is out of memory, say. */
+  struct {
+    struct log_limit append, list, open, commit, renew, claim, load, room, read, trim, call;
+  } logged;
 };
 
 /* One call under way. Its finish fires once, with the reply of a STORE_OK and the message of everything else. */

@@ -3,8 +3,8 @@
 
 #include "common/mem.h"
 
-static void warn(struct store_call *call, const char *event, const char *message) {
-  if (message) log_warn(call->store->log, event, F_S("message", message));
+static void warn(struct store_call *call, struct log_limit *limit, const char *event, const char *message) {
+  if (message) log_limited(call->store->log, limit, LOG_LEVEL_WARN, event, F_S("message", message));
 }
 
 /* ---- open, renew, close ---- */
@@ -22,7 +22,7 @@ static void finish_open(struct store_call *call, enum store_result result, const
       message = store_bad_answer;
     }
   }
-  warn(call, "gateway_open_refused", message);
+  warn(call, &call->store->logged.open, "gateway_open_refused", message);
   call->cb.open(call->arg, result, generation, numbers, result == STORE_OK ? n : 0);
   free(numbers);
 }
@@ -105,7 +105,7 @@ static void finish_append(struct store_call *call, enum store_result result, con
       message = store_bad_answer;
     }
   }
-  warn(call, "append_refused", message);
+  warn(call, &call->store->logged.append, "append_refused", message);
   call->cb.append(call->arg, result, verdicts, result == STORE_OK ? n : 0);
   free(verdicts);
 }
@@ -178,7 +178,7 @@ static void finish_list(struct store_call *call, enum store_result result, const
     if (!parse_row(redis_reply_at(list, i), &rows[n], properties + n_properties)) continue; /* not a room */
     n_properties += rows[n++].n_properties;
   }
-  warn(call, "list_refused", message);
+  warn(call, &call->store->logged.list, "list_refused", message);
   call->cb.list(call->arg, result, rows, n, result == STORE_OK ? after : "");
   free(properties);
   free(rows);

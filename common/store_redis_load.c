@@ -86,7 +86,8 @@ static void on_image(void *arg, const struct redisReply *reply) {
     return;
   }
   if (redis_reply_error(reply, &error))
-    log_error(store->log, "room_unreadable", F_S("room", slot->id), F_BYTES("message", error));
+    log_limited(store->log, &store->logged.room, LOG_LEVEL_ERROR, "room_unreadable", F_S("room", slot->id),
+                F_BYTES("message", error));
   struct key tomb = key_tomb(store->prefix, slot->id);
   redis_args_clear(&store->args);
   redis_args_text(&store->args, "PEXPIRETIME");
@@ -119,7 +120,8 @@ static void gather_ids(struct load *load, const struct redisReply *members) {
         room_partition(id.id, id.id_len, store->options.partitions) == load->partition)
       buf_append(&load->ids, id.id, (size_t)id.id_len + 1);
     else
-      log_error(store->log, "room_of_another_partition", F_U("partition", load->partition), F_BYTES("room", text));
+      log_limited(store->log, &store->logged.room, LOG_LEVEL_ERROR, "room_of_another_partition",
+                  F_U("partition", load->partition), F_BYTES("room", text));
   }
 }
 
@@ -127,7 +129,8 @@ static void finish_members(struct store_call *call, enum store_result result, co
                            const struct redisReply *reply) {
   struct load *load = call->with.state;
   if (message)
-    log_error(call->store->log, "load_refused", F_U("partition", load->partition), F_S("message", message));
+    log_limited(call->store->log, &call->store->logged.load, LOG_LEVEL_ERROR, "load_refused",
+                F_U("partition", load->partition), F_S("message", message));
   load->result = result;
   if (result == STORE_OK) gather_ids(load, reply);
   call->sent_again = true; /* ends with load_end */

@@ -136,7 +136,9 @@ static void on_read(void *arg, const struct redisReply *reply) {
   struct store_read *read = arg;
   const char *message;
   enum store_result result = store_redis_judge(read->store, reply, false, &message);
-  if (message) log_error(read->store->log, "read_refused", F_S("message", message));
+  if (message)
+    log_limited(read->store->log, &read->store->logged.read, LOG_LEVEL_ERROR, "read_refused",
+                F_S("message", message));
   read_finish(read, result, result == STORE_OK ? reply : NULL);
 }
 
@@ -214,7 +216,7 @@ static void on_trimmed(void *arg, const struct redisReply *reply) {
     store->n_handed -= read->n_trimmed;
     memmove(store->handed, store->handed + read->n_trimmed, store->n_handed * sizeof *store->handed);
   }
-  if (message) log_warn(store->log, "trim_refused", F_S("message", message));
+  if (message) log_limited(store->log, &store->logged.trim, LOG_LEVEL_WARN, "trim_refused", F_S("message", message));
   if (result != STORE_OK) {
     read_finish(read, result, NULL);
   } else if (read->waking) {

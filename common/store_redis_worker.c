@@ -9,8 +9,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static void warn(struct store_call *call, const char *event, const char *message) {
-  if (message) log_warn(call->store->log, event, F_S("message", message));
+static void warn(struct store_call *call, struct log_limit *limit, const char *event, const char *message) {
+  if (message) log_limited(call->store->log, limit, LOG_LEVEL_WARN, event, F_S("message", message));
 }
 
 /* An id of a process read back, copied into out; false for anything else. */
@@ -23,12 +23,14 @@ static bool process_id(const struct redisReply *reply, char *out, size_t size) {
 /* Those with a name or time that cannot be are left out. */
 static size_t parse_workers(const struct redisReply *list, struct store_worker *workers) {
   size_t n = 0;
-  for (size_t i = 0; i + 2 < redis_reply_count(list); i += 3) {
+  for (size_t i = 0; i + 3 < redis_reply_count(list); i += 4) {
     struct store_worker *worker = &workers[n];
     if (!process_id(redis_reply_at(list, i), worker->id, sizeof worker->id) ||
         !redis_reply_u64(redis_reply_at(list, i + 1), &worker->expires_ms))
       continue;
     worker->draining = redis_reply_is(redis_reply_at(list, i + 2), "1");
+    const char *address = redis_reply_string(redis_reply_at(list, i + 3));
+    snprintf(worker->address, sizeof worker->address, "%s", address ? address : "");
     n++;
   }
   return n;
@@ -43,11 +45,14 @@ static void parse_owner(const struct redisReply *list, size_t at, struct store_o
   if (!ok) *owner = (struct store_owner){.worker = "?"};
 }
 
-static size_t parse_gateways(const struct redisReply *list, const char **gateways) {
+static size_t parse_gateways(const struct redisReply *list, const char **gateways, const char **addresses) {
   size_t n = 0;
-  for (size_t i = 0; i < redis_reply_count(list); i++) {
+  for (size_t i = 0; i + 1 < redis_reply_count(list); i += 2) {
     const char *id = redis_reply_string(redis_reply_at(list, i));
-    if (id && process_id_is_valid(id, strlen(id))) gateways[n++] = id;
+    const char *address = redis_reply_string(redis_reply_at(list, i + 1));
+    if (!id || !process_id_is_valid(id, strlen(id))) continue;
+    addresses[n] = address ? address : "";
+    gateways[n++] = id;
   }
   return n;
 }
@@ -57,11 +62,11 @@ static void finish_renew(struct store_call *call, enum store_result result, cons
   struct store_redis *store = call->store;
   struct store_view view = {0};
   const struct redisReply *lists[3] = {redis_reply_at(reply, 1), redis_reply_at(reply, 2), redis_reply_at(reply, 3)};
-  warn(call, "renew_refused", message);
+  warn(call, &call->store->logged.renew, "renew_refused", message);
   size_t n_owners = redis_reply_count(lists[1]) / 3;
   if (result == STORE_OK &&
       (!redis_reply_u64(redis_reply_at(reply, 0), &view.now_ms) || n_owners != store->options.partitions)) {
-    warn(call, "renew_refused", store_bad_answer);
+    warn(call, &call->store->logged.renew, "renew_refused", store_bad_answer);
     result = STORE_BROKEN;
   }
   if (result != STORE_OK) {
@@ -69,20 +74,24 @@ static void finish_renew(struct store_call *call, enum store_result result, cons
     return;
   }
   store_clock_sample(&store->clock, view.now_ms * 1000 + 500, call->sent_us, clock_monotonic_us());
-  struct store_worker *workers = xcalloc(redis_reply_count(lists[0]) / 3, sizeof *workers);
+  struct store_worker *workers = xcalloc(redis_reply_count(lists[0]) / 4, sizeof *workers);
   struct store_owner *owners = xcalloc(n_owners, sizeof *owners);
-  const char **gateways = xcalloc(redis_reply_count(lists[2]), sizeof *gateways);
+  size_t n_gateways = redis_reply_count(lists[2]) / 2;
+  const char **gateways = xcalloc(n_gateways, sizeof *gateways);
+  const char **addresses = xcalloc(n_gateways, sizeof *addresses);
   view.n_workers = parse_workers(lists[0], workers);
   for (size_t p = 0; p < n_owners; p++) {
     parse_owner(lists[1], p * 3, &owners[p]);
     if (owners[p].worker[0] == '?') log_error(store->log, "partition_owner_damaged", F_U("partition", p));
   }
   view.n_owners = n_owners;
-  view.n_gateways = parse_gateways(lists[2], gateways);
+  view.n_gateways = parse_gateways(lists[2], gateways, addresses);
   view.workers = workers;
   view.owners = owners;
   view.gateways = gateways;
+  view.gateway_addresses = addresses;
   call->cb.view(call->arg, STORE_OK, &view);
+  free(addresses);
   free(gateways);
   free(owners);
   free(workers);
@@ -146,8 +155,9 @@ static void finish_claim(struct store_call *call, enum store_result result, cons
     message = store_bad_answer;
   }
   if (message)
-    log_event(call->store->log, result == STORE_DENIED ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "claim_refused",
-              F_U("partition", call->with.partition), F_S("message", message));
+    log_limited(call->store->log, &call->store->logged.claim,
+                result == STORE_DENIED ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "claim_refused",
+                F_U("partition", call->with.partition), F_S("message", message));
   call->cb.claim(call->arg, result, epoch, done);
 }
 
@@ -212,7 +222,7 @@ static void finish_commit(struct store_call *call, enum store_result result, con
   struct store_commit_outcome outcome = {
       .fenced = fenced, .n_fenced = n_fenced, .gone = gone, .n_gone = n_gone, .message = message};
   if (result == STORE_FAILED && wrong_room(message, room, sizeof room)) outcome.wrong_room = room;
-  warn(call, "commit_refused", message);
+  warn(call, &call->store->logged.commit, "commit_refused", message);
   call->cb.commit(call->arg, result, &outcome);
   free(gone);
   free(fenced);

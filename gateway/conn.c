@@ -112,14 +112,24 @@ void conn_kill(struct conn *conn) {
   mark_ended(conn);
 }
 
-/* Everything is sent. */
+static void end_output(struct conn *conn) {
+  conn->shut = true; /* not close: unread input would turn it into a reset that may destroy our last bytes */
+  shutdown(conn->io.fd, SHUT_WR);
+}
+
+/* Everything is sent. Behind our Close the peer's is waited for before the stream ends: a proxy between us takes the
+ * end for that of both directions, and answers what the peer still sends by a reset that may destroy our last bytes.
+ */
 static void drained(struct conn *conn) {
   if (conn->state == CONN_OPEN) return;
+  bool is_websocket = conn->address != NULL;
   if (conn->peer_ended) {
     conn_kill(conn);
   } else if (conn->state == CONN_CLOSING && !conn->shut) {
-    conn->shut = true; /* not close: unread input would turn it into a reset that may destroy our last bytes */
-    shutdown(conn->io.fd, SHUT_WR);
+    if (!is_websocket || conn->said_farewell)
+      end_output(conn);
+    else if (conn->wait != WAIT_FAREWELL)
+      conn_env_wait(conn, WAIT_FAREWELL);
   }
 }
 
@@ -188,27 +198,32 @@ static void send_own(struct conn *conn, struct frame *frame) {
 
 /* ---- WebSocket input ---- */
 
+/* All go on when the connection is closing: then nothing is heard but the peer's Close. */
+
 static bool on_frame(void *arg) {
   struct conn *conn = arg;
   const struct listener_config *config = &conn->env->config;
+  if (conn->state != CONN_OPEN) return true;
   conn->env->metrics->frames_in++;
   if (!bucket_take(&conn->frames, config->max_frames_per_s, config->frame_burst, conn->env->now_us))
     close_as(conn, CLOSED_RATE, CODE_RATE_LIMITED, "RATE_LIMITED: far too many frames");
-  return conn->state == CONN_OPEN;
+  return true;
 }
 
 static bool on_message(void *arg, struct bytes message) {
   struct conn *conn = arg;
+  if (conn->state != CONN_OPEN) return true;
   conn->env->metrics->messages_in++;
   conn->env->handler.message(conn->env->handler.arg, conn, message);
-  return conn->state == CONN_OPEN;
+  return true;
 }
 
 static bool on_ping(void *arg, struct bytes payload) {
   struct conn *conn = arg;
+  if (conn->state != CONN_OPEN) return true;
   conn->env->metrics->pings_in++;
   send_own(conn, frame_create_control(FRAME_PONG, payload));
-  return conn->state == CONN_OPEN;
+  return true;
 }
 
 static bool on_pong(void *arg, struct bytes payload) {
@@ -218,7 +233,10 @@ static bool on_pong(void *arg, struct bytes payload) {
 }
 
 static bool on_close(void *arg, uint16_t code) {
-  close_as(arg, CLOSED_BY_PEER, code, NULL); /* the same code back: RFC 6455, section 5.5.1 */
+  struct conn *conn = arg;
+  conn->said_farewell = true;
+  close_as(conn, CLOSED_BY_PEER, code, NULL); /* the same code back: RFC 6455, section 5.5.1 */
+  mark_dirty(conn);                           /* nothing may be left to send, but the end of the stream */
   return false;
 }
 
@@ -226,7 +244,8 @@ void conn_take_frames(struct conn *conn, struct bytes in) {
   static const struct ws_events events = {
       .frame = on_frame, .message = on_message, .ping = on_ping, .pong = on_pong, .close = on_close};
   struct conn_env *env = conn->env;
-  switch (ws_feed(env->ws_pool, &conn->ws, conn->format, in, &events, conn)) {
+  enum ws_result result = ws_feed(env->ws_pool, &conn->ws, conn->format, in, &events, conn);
+  switch (result) {
   case WS_OK:
   case WS_STOPPED: break;
   case WS_BAD_PROTOCOL: close_as(conn, CLOSED_PROTOCOL, CODE_PROTOCOL, "not a valid WebSocket frame"); break;
@@ -237,7 +256,10 @@ void conn_take_frames(struct conn *conn, struct bytes in) {
   case WS_BAD_UTF8: close_as(conn, CLOSED_PROTOCOL, CODE_BAD_UTF8, "not UTF-8"); break;
   case WS_TOO_LARGE: close_as(conn, CLOSED_TOO_LARGE, CODE_TOO_LARGE, "TOO_LARGE: over the message limit"); break;
   }
-  if (conn->state != CONN_OPEN) ws_close(env->ws_pool, &conn->ws);
+  if (result != WS_OK) {
+    conn->deaf = true;
+    ws_close(env->ws_pool, &conn->ws);
+  }
   env->metrics->ws_contexts = ws_pool_in_use(env->ws_pool);
 }
 
@@ -272,9 +294,9 @@ static void read_some(struct conn *conn) {
   struct bytes in = bytes_of(env->input, (size_t)got);
   if (conn->state == CONN_HTTP)
     conn_take_request(conn, in);
-  else if (conn->state == CONN_OPEN)
+  else if (conn->address && !conn->deaf)
     conn_take_frames(conn, in);
-  /* CONN_CLOSING: read and thrown away until the peer ends or the linger time does */
+  /* otherwise CONN_CLOSING: read and thrown away until the peer ends or the linger time does */
 }
 
 static void on_io(struct ev_loop *loop, ev_io *io, int events) {
@@ -309,6 +331,14 @@ void conn_expire(struct conn *conn) {
     if (now_ms - conn->heard_ms >= config->ping_interval_ms) {
       conn->env->metrics->pings_out++;
       conn_send(conn, conn->env->ping);
+    }
+    break;
+  case WAIT_FAREWELL:
+    if (conn->shut) {
+      conn_kill(conn);
+    } else {
+      end_output(conn);
+      conn_env_wait(conn, WAIT_FAREWELL);
     }
     break;
   case WAIT_LINGER:

@@ -111,5 +111,5 @@ void conn_take_request(struct conn *conn, struct bytes in) {
     answer_file(conn, &decision, rest.len > 0);
   else
     open_websocket(conn, &decision);
-  if (conn->state == CONN_OPEN && rest.len) conn_take_frames(conn, rest);
+  if (conn->address && rest.len) conn_take_frames(conn, rest);
 }

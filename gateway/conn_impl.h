@@ -3,7 +3,7 @@
  *
  *   HTTP ──▶ OPEN ──▶ CLOSING ──▶ DEAD        HTTP: requests are read, files and errors sent
  *     │        └──────────────────▶ │         OPEN: a WebSocket
- *     ├───────────────▶ CLOSING     │         CLOSING: the last bytes go out, the peer may say farewell
+ *     ├───────────────▶ CLOSING     │         CLOSING: the last bytes go out; a WebSocket's peer is to say farewell
  *     └───────────────────────────▶ │         DEAD: waits to be reaped by listener_flush
  */
 #ifndef HEYA_GATEWAY_CONN_IMPL_H
@@ -29,7 +29,7 @@ enum conn_state { CONN_HTTP, CONN_OPEN, CONN_CLOSING, CONN_DEAD, CONN_STATES };
 
 /* What a connection waits for; each is a list in the listener. All in one list wait equally long, so the order of
  * arming is the order of the deadlines and no connection needs a timer. */
-enum conn_wait { WAIT_REQUEST, WAIT_NEXT_REQUEST, WAIT_HELLO, WAIT_PING, WAIT_LINGER, WAITS };
+enum conn_wait { WAIT_REQUEST, WAIT_NEXT_REQUEST, WAIT_HELLO, WAIT_PING, WAIT_FAREWELL, WAIT_LINGER, WAITS };
 
 struct conn {
   struct conn_env *env;
@@ -44,6 +44,8 @@ struct conn {
   bool ready;             /* conn_set_ready */
   bool peer_ended;        /* no more input: end of file */
   bool shut;              /* our side is shut down */
+  bool said_farewell;     /* the peer's Close has come */
+  bool deaf;              /* no frame can be made out in its input any more */
   bool blocked;           /* the socket took less than all; waiting for writability */
   bool dirty;             /* in env->dirty */
   bool ended;             /* in env->ended */

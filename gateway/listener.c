@@ -72,6 +72,7 @@ static uint32_t wait_ms(const struct listener_config *config, enum conn_wait wai
   case WAIT_NEXT_REQUEST: return config->keep_alive_ms;
   case WAIT_HELLO: return config->hello_timeout_ms;
   case WAIT_PING: return config->ping_interval_ms;
+  case WAIT_FAREWELL: return (config->linger_ms + 1) / 2; /* once for its Close, once for its end */
   case WAIT_LINGER: return config->linger_ms;
   case WAITS: break;
   }

@@ -23,7 +23,6 @@ struct listing {
 
 /* NULL when it is all right, else what is not. */
 static const char *fault_of(const Heya__V1__List *list) {
-  if (list->limit > LISTING_LIMIT_MAX) return "limit: at most 100";
   if (strlen(list->after) > LISTING_AFTER_MAX) return "after: not from an earlier answer";
   if (list->n_where > LISTING_WHERE_MAX) return "where: at most 8 properties";
   for (size_t i = 0; i < list->n_where; i++) {
@@ -117,6 +116,8 @@ static void on_rows(void *arg, enum store_result result, const struct store_list
 static void ask_store(struct session *session, struct listing *listing, const Heya__V1__List *list) {
   struct sessions *sessions = session->sessions;
   struct store_filter where[LISTING_WHERE_MAX];
+  uint32_t limit = list->limit ? list->limit : LISTING_LIMIT_DEFAULT;
+  if (limit > LISTING_LIMIT_MAX) limit = LISTING_LIMIT_MAX;
   for (size_t i = 0; i < list->n_where; i++) {
     where[i] = (struct store_filter){.name = list->where[i]->name, .value = list->where[i]->value};
   }
@@ -125,7 +126,7 @@ static void ask_store(struct session *session, struct listing *listing, const He
                                                   .where = where,
                                                   .n_where = list->n_where,
                                                   .joinable = list->joinable,
-                                                  .limit = list->limit ? list->limit : LISTING_LIMIT_DEFAULT,
+                                                  .limit = limit,
                                                   .after = list->after},
                              on_rows, listing);
 }

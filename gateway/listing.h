@@ -12,7 +12,7 @@ struct session;
 struct sessions;
 
 #define LISTING_LIMIT_DEFAULT 50
-#define LISTING_LIMIT_MAX     100
+#define LISTING_LIMIT_MAX     100 /* more is taken as this */
 #define LISTING_WHERE_MAX     8
 #define LISTING_AFTER_MAX     128 /* bytes */
 #define LISTING_TOTAL_MAX     256 /* unanswered ones of all connections; one more is answered BUSY */

@@ -107,7 +107,7 @@ static void open_gateway(struct program *program) {
   struct server *server = &program->server;
   struct gateway_config config;
   gateway_options_gateway(&program->options, &config);
-  config.address = server->admin_address;
+  config.address = server->peer_address;
   config.auth = &program->auth;
   config.registry = &program->registry;
   config.output = &output;

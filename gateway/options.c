@@ -189,7 +189,7 @@ static const struct option_row client_rows[] = {
      .fallback = "2s",
      .min = 10,
      .max = 60000,
-     .help = "how long a closing connection may take"},
+     .help = "how long a closing connection may take; half of it for the answer to our Close"},
 };
 
 #define COUNT(rows) (sizeof(rows) / sizeof(rows)[0])

@@ -9,6 +9,7 @@
 #include "gateway/session.h"
 #include "gateway/uplink.h"
 #include "proto/bus.pb-c.h"
+#include "proto/codec.h"
 #include "proto/pb.h"
 
 #include <openssl/sha.h>
@@ -23,6 +24,14 @@ static void refuse(struct session *session, uint32_t request, Heya__V1__Error__C
 
 static void refuse_room(struct session *session, uint32_t request, Heya__V1__Error__Code code, const char *room) {
   session_refuse(session, request, &(struct refusal){.code = code, .room = room});
+}
+
+/* For a room id that is none: what the client wrote, if it can be shown. */
+static void refuse_name(struct session *session, uint32_t request, const char *room, uint32_t number) {
+  struct codec_about about = {0};
+  codec_about_room(&about, room, strlen(room));
+  session_refuse(session, request,
+                 &(struct refusal){.code = CODE(BAD_ROOM_NAME), .room = about.room, .number = number});
 }
 
 static struct refusal busy(const char *room, uint32_t number) {
@@ -86,7 +95,7 @@ static void on_join(struct session *session, const Heya__V1__ClientMessage *mess
   const Heya__V1__Join *asked = message->join;
   struct room_id room;
   if (!room_id_parse(asked->room, strlen(asked->room), &room)) {
-    refuse(session, message->request, CODE(BAD_ROOM_NAME), NULL);
+    refuse_name(session, message->request, asked->room, 0);
     return;
   }
   if (asked->create && room.derived) { /* or somebody could take the name that another's create will derive */
@@ -145,7 +154,7 @@ static void join_path_room(struct session *session, uint32_t request) {
   struct room_id room;
   if (!session->path_room) return;
   if (!room_id_parse(session->path_room, strlen(session->path_room), &room)) {
-    refuse(session, request, CODE(BAD_ROOM_NAME), NULL);
+    refuse_name(session, request, session->path_room, 0);
   } else {
     join(session, request,
          &(struct joining){.room = room.id,
@@ -193,7 +202,8 @@ static void on_hello(struct session *session, const Heya__V1__ClientMessage *mes
     return;
   }
   if (!display_name_is_valid(hello->name, strlen(hello->name))) {
-    refuse(session, message->request, CODE(BAD_MESSAGE), "name: up to 64 bytes without control characters");
+    refuse(session, message->request, CODE(BAD_MESSAGE),
+           "name: up to 64 bytes, not only spaces, without control characters or ones that turn text");
     return;
   }
   if (!authenticate(session, message->request, hello)) return;
@@ -210,14 +220,13 @@ static void on_hello(struct session *session, const Heya__V1__ClientMessage *mes
 /* The record a command or leave is for; answers the client when there is none. */
 static struct attachment *find_room(struct session *session, uint32_t request, const char *room, uint32_t number) {
   struct room_id id;
-  struct refusal refusal = {.code = CODE(BAD_ROOM_NAME), .number = number};
-  if (room_id_parse(room, strlen(room), &id)) {
-    struct attachment *attachment = attachments_live(&session->attachments, id.id);
-    if (attachment) return attachment;
-    refusal.code = CODE(NOT_IN_ROOM);
-    refusal.room = id.id;
+  if (!room_id_parse(room, strlen(room), &id)) {
+    refuse_name(session, request, room, number);
+    return NULL;
   }
-  session_refuse(session, request, &refusal);
+  struct attachment *attachment = attachments_live(&session->attachments, id.id);
+  if (attachment) return attachment;
+  session_refuse(session, request, &(struct refusal){.code = CODE(NOT_IN_ROOM), .room = id.id, .number = number});
   return NULL;
 }
 
@@ -298,11 +307,12 @@ static bool within_rate(struct session *session, const Heya__V1__ClientMessage *
   struct refusal refusal = {.code = CODE(RATE_LIMITED),
                             .retry_after_ms =
                                 bucket_wait_ms(&session->rate, config->rate_per_s, config->rate_burst, now_us)};
-  struct room_id room;
+  struct codec_about about = {0};
   if (message->body_case == HEYA__V1__CLIENT_MESSAGE__BODY_COMMAND) {
     const Heya__V1__Command *command = message->command;
+    codec_about_room(&about, command->room, strlen(command->room));
     refusal.number = command->number;
-    if (room_id_parse(command->room, strlen(command->room), &room)) refusal.room = room.id;
+    refusal.room = about.room;
   }
   session_refuse(session, message->request, &refusal);
   return false;

@@ -134,38 +134,42 @@ struct session *sessions_opened(struct sessions *sessions, struct conn *conn, ui
   return session;
 }
 
-/* The message in the arena `in`; NULL with a reason when it is none. */
-static const Heya__V1__ClientMessage *decode(struct session *session, struct bytes bytes, struct json_error *error,
-                                             const char **why) {
+/* The message in the arena `in`; NULL when it is none, with the reason and what it was about in *error. */
+static const Heya__V1__ClientMessage *decode(struct session *session, struct bytes bytes, struct json_error *error) {
   struct sessions *sessions = session->sessions;
   ProtobufCMessage *message = NULL;
+  const ProtobufCMessageDescriptor *descriptor = &heya__v1__client_message__descriptor;
   if (session->format == CONN_JSON) {
-    *why = error->text;
-    json_decode(sessions->registry, &sessions->in, &heya__v1__client_message__descriptor, bytes, &message, error);
+    json_decode(sessions->registry, &sessions->in, descriptor, bytes, &message, error);
   } else {
-    *why = codec_result_text(codec_unpack(&codec_limits_client, &heya__v1__client_message__descriptor, &sessions->in,
-                                          bytes.data, bytes.len, &message));
+    enum codec_result result =
+        codec_unpack(&codec_limits_client, descriptor, &sessions->in, bytes.data, bytes.len, &message);
+    snprintf(error->text, sizeof error->text, "%s", codec_result_text(result));
+    if (!message) codec_peek(descriptor, bytes.data, bytes.len, &error->about);
   }
   return (const Heya__V1__ClientMessage *)message;
 }
 
 /* It costs a token like any other, so that the sender of nonsense is soon RATE_LIMITED in what makes sense. */
-static void refuse_undecodable(struct session *session, const char *why) {
+static void refuse_undecodable(struct session *session, const struct json_error *error) {
   struct sessions *sessions = session->sessions;
   uint64_t now_us = sessions->store->ops->monotonic_us(sessions->store);
   bucket_take(&session->rate, sessions->config.rate_per_s, sessions->config.rate_burst, now_us);
-  session_refuse(session, 0, &(struct refusal){.code = HEYA__V1__ERROR__CODE__BAD_MESSAGE, .text = why});
+  session_refuse(session, error->about.request,
+                 &(struct refusal){.code = HEYA__V1__ERROR__CODE__BAD_MESSAGE,
+                                   .text = error->text,
+                                   .room = error->about.room,
+                                   .number = error->about.number});
 }
 
 void session_message(struct session *session, struct bytes bytes) {
   if (session->ended) return;
-  struct json_error error = {.text = ""};
-  const char *why = "";
-  const Heya__V1__ClientMessage *message = decode(session, bytes, &error, &why);
+  struct json_error error;
+  const Heya__V1__ClientMessage *message = decode(session, bytes, &error);
   if (message) {
     request_dispatch(session, message);
   } else {
-    refuse_undecodable(session, why);
+    refuse_undecodable(session, &error);
   }
   arena_reset(&session->sessions->in);
 }

@@ -173,6 +173,45 @@ enum codec_result codec_check(const struct codec_limits *limits, const ProtobufC
   return check_message(limits, message, 1);
 }
 
+/* ---- what a refused message was about ---- */
+
+void codec_about_room(struct codec_about *about, const char *room, size_t len) {
+  if (!room || len > CODEC_ABOUT_ROOM || !utf8_is_text(room, len, UTF8_ONE_LINE)) return;
+  memcpy(about->room, room, len);
+  about->room[len] = '\0';
+}
+
+/* The fields of one level; messages below it while `nested`. */
+static void peek(const ProtobufCMessageDescriptor *descriptor, const unsigned char *at, const unsigned char *end,
+                 bool nested, struct codec_about *about) {
+  while (at < end) {
+    uint64_t tag, value = 0;
+    size_t length = 0;
+    if (!read_varint(&at, end, &tag) || tag > UINT32_MAX) return;
+    const unsigned char *begin = at;
+    if (!skip_value(&at, end, tag & 7, &length)) return;
+    const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(descriptor, (unsigned)(tag >> 3));
+    if (!field) continue;
+    if ((tag & 7) == PROTOBUF_C_WIRE_TYPE_VARINT && field->type == PROTOBUF_C_TYPE_UINT32) {
+      read_varint(&begin, end, &value);
+      uint32_t number = value > UINT32_MAX ? 0 : (uint32_t)value;
+      if (nested && strcmp(field->name, "request") == 0) about->request = number;
+      if (!nested && strcmp(field->name, "number") == 0) about->number = number;
+    } else if ((tag & 7) == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED) {
+      if (nested && field->type == PROTOBUF_C_TYPE_MESSAGE) peek(field->descriptor, at - length, at, false, about);
+      if (!nested && field->type == PROTOBUF_C_TYPE_STRING && strcmp(field->name, "room") == 0)
+        codec_about_room(about, (const char *)(at - length), length);
+    }
+  }
+}
+
+void codec_peek(const ProtobufCMessageDescriptor *descriptor, const void *data, size_t len,
+                struct codec_about *about) {
+  const unsigned char *bytes = data;
+  *about = (struct codec_about){0};
+  if (len) peek(descriptor, bytes, bytes + len, true, about);
+}
+
 /* ---- both ---- */
 
 /* How far the arena may fill while unpacking `len` bytes. */

@@ -39,12 +39,27 @@ extern const struct codec_limits codec_limits_client;
 extern const struct codec_limits codec_limits_internal;
 
 #define CODEC_GROWTH      128  /* memory per byte of message: an empty element of 2 bytes becomes a struct */
+#define CODEC_ABOUT_ROOM  128  /* bytes */
 #define CODEC_GROWTH_BASE 4096 /* and this much in any case */
 
 /* On CODEC_OK *out is the message, in the arena and valid until its reset; otherwise *out is NULL (and the arena may
  * hold scraps until its reset). `data` is not kept: strings and bytes are copied. */
 enum codec_result codec_unpack(const struct codec_limits *limits, const ProtobufCMessageDescriptor *descriptor,
                                struct arena *arena, const void *data, size_t len, ProtobufCMessage **out);
+
+/* What a message that is refused was about, so that the answer can say it: 0 and "" for what cannot be read. */
+struct codec_about {
+  uint32_t request, number;
+  char room[CODEC_ABOUT_ROOM + 1]; /* UTF-8 on one line as it was given, a room id or not */
+};
+
+/* Looks into bytes that codec_unpack refuses for the outermost field `request` and, in the messages directly below,
+ * `room` and `number`. Reads each of those two levels once, up to what is not protobuf. */
+void codec_peek(const ProtobufCMessageDescriptor *descriptor, const void *data, size_t len,
+                struct codec_about *about);
+
+/* Notes the room unless it is too long or not text. `room` may be NULL. */
+void codec_about_room(struct codec_about *about, const char *room, size_t len);
 
 /* The same checks on a message made elsewhere: strings, enum values, element counts, depth. */
 enum codec_result codec_check(const struct codec_limits *limits, const ProtobufCMessage *message);

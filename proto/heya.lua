@@ -290,7 +290,7 @@ local function owner_of(p, keys)
 end
 
 -- prefix, worker, lease in ms, partitions, "1" if draining, n, then n fields and values for people
--- -> now, {worker, lease end, draining ...}, {owner, epoch, freed_ms ...} of each partition, {gateway ...}
+-- -> now, {worker, lease end, draining, address ...}, {owner, epoch, freed_ms ...} of each partition, {gateway, address ...}
 local function renew(_, argv)
   local a = arguments(argv)
   local prefix, worker, lease, partitions, draining = a.text(), a.text(), a.int(), a.int(), a.text()
@@ -314,7 +314,9 @@ local function renew(_, argv)
   for _, id in ipairs(redis.call('ZRANGE', prefix .. 'workers', '(' .. integer(now), '+inf', 'BYSCORE')) do
     workers[#workers + 1] = id
     workers[#workers + 1] = integer(lease_of(prefix, id))
-    workers[#workers + 1] = redis.call('HGET', prefix .. 'worker:' .. id, 'draining') or '0'
+    local about = redis.call('HMGET', prefix .. 'worker:' .. id, 'draining', 'address')
+    workers[#workers + 1] = about[1] or '0'
+    workers[#workers + 1] = about[2] or ''
   end
   for p = 0, partitions - 1 do
     local owner = redis.call('HMGET', partition_keys(prefix, p).owner, 'worker', 'epoch', 'freed_ms')
@@ -322,8 +324,13 @@ local function renew(_, argv)
     owners[#owners + 1] = owner[2] or '0'
     owners[#owners + 1] = owner[3] or '0'
   end
-  return {integer(now), workers, owners,
-          redis.call('ZRANGE', prefix .. 'gateways', '(' .. integer(now), '+inf', 'BYSCORE')}
+  local gateways = {}
+  for _, id in ipairs(redis.call('ZRANGE', prefix .. 'gateways', '(' .. integer(now), '+inf', 'BYSCORE')) do
+    local about = gateway_keys(prefix, id)
+    gateways[#gateways + 1] = id
+    gateways[#gateways + 1] = type_of(about) == 'hash' and redis.call('HGET', about, 'address') or ''
+  end
+  return {integer(now), workers, owners, gateways}
 end
 
 -- prefix, worker: it ends its own lease and is forgotten.

@@ -15,6 +15,7 @@
 
 #include "common/bytes.h"
 #include "proto/arena.h"
+#include "proto/codec.h"
 #include "proto/payload.h"
 
 #include <protobuf-c/protobuf-c.h>
@@ -26,7 +27,8 @@
 #define JSON_ELEMENTS_MAX 256  /* in one array */
 
 struct json_error {
-  char text[256]; /* "command.payload.say.txt: unknown field"; valid UTF-8 without control characters */
+  char text[256];           /* "command.payload.say.txt: unknown field"; valid UTF-8 without control characters */
+  struct codec_about about; /* what could be read although something is wrong; nothing when it is not JSON */
 };
 
 /* The message as one line of JSON, in the arena. False only over the arena's limit. The message must be one that

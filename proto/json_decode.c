@@ -4,7 +4,6 @@
  * the reason.
  */
 #include "proto/base64.h"
-#include "proto/codec.h"
 #include "proto/json.h"
 #include "proto/json_number.h"
 #include "proto/utf8.h"
@@ -268,12 +267,49 @@ static bool text_is_bounded(struct reader *in, struct bytes text) {
   return true;
 }
 
+/* jansson's own words where they speak of the text, ours where they speak of jansson. */
+static const char *syntax_reason(const json_error_t *fault) {
+  switch (json_error_code(fault)) {
+  case json_error_null_character:
+  case json_error_null_byte_in_key: return "the character U+0000 is not allowed";
+  case json_error_invalid_utf8: return "not UTF-8";
+  case json_error_premature_end_of_input: return "it ends too early";
+  case json_error_end_of_input_expected: return "something follows its end";
+  case json_error_numeric_overflow: return "a number is too large";
+  case json_error_stack_overflow: return "nested too deep";
+  case json_error_invalid_syntax: return fault->text;
+  default: return "it cannot be read";
+  }
+}
+
 static bool fail_syntax(struct reader *in, const json_error_t *fault) {
   char reason[224];
   if (json_error_code(fault) == json_error_duplicate_key) return fail(in, "a name is given twice in one object");
   snprintf(reason, sizeof reason, "not valid JSON at line %d, column %d: %s", fault->line, fault->column,
-           fault->text);
+           syntax_reason(fault));
   return fail(in, reason);
+}
+
+/* ---- what a refused text was about ---- */
+
+static uint32_t peek_u32(const json_t *object, const char *name) {
+  uint32_t number = 0;
+  json_t *value = json_object_get(object, name);
+  return value && !json_number_read(value, PROTOBUF_C_TYPE_UINT32, &number) ? number : 0;
+}
+
+/* The same fields as codec_peek finds, in the first alternative that has any. */
+static void peek(const json_t *root, const ProtobufCMessageDescriptor *descriptor, struct codec_about *about) {
+  about->request = peek_u32(root, "request");
+  for (unsigned i = 0; i < descriptor->n_fields; i++) {
+    const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
+    const json_t *body = field->type == PROTOBUF_C_TYPE_MESSAGE ? json_object_get(root, field->name) : NULL;
+    const json_t *room = json_object_get(body, "room"); /* NULL of anything but an object */
+    if (!body) continue;
+    codec_about_room(about, json_string_value(room), json_string_length(room));
+    about->number = peek_u32(body, "number");
+    if (*about->room || about->number) return;
+  }
 }
 
 bool json_decode(const struct payload_registry *registry, struct arena *arena,
@@ -281,13 +317,14 @@ bool json_decode(const struct payload_registry *registry, struct arena *arena,
                  struct json_error *error) {
   struct reader in = {.registry = registry, .arena = arena, .error = error};
   *out = NULL;
-  error->text[0] = '\0';
+  *error = (struct json_error){0};
   if (!text_is_bounded(&in, text)) return false;
   json_error_t fault;
   json_t *root = json_loadb(text.len ? text.data : "", text.len, JSON_REJECT_DUPLICATES, &fault);
   if (!root) return fail_syntax(&in, &fault);
   ProtobufCMessage *message = NULL;
   bool ok = read_message(&in, descriptor, root, bytes_of(NULL, 0), &message);
+  if (!ok) peek(root, descriptor, &error->about);
   json_decref(root);
   if (ok) *out = message;
   return ok;

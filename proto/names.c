@@ -32,6 +32,7 @@ bool property_name_is_valid(const char *name, size_t len) {
 
 bool name_is_valid(const char *name, size_t len) {
   if (len == 0 || len > ROOM_NAME_MAX) return false;
+  if (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.'))) return false;
   for (size_t i = 0; i < len; i++) {
     char c = name[i];
     bool is_letter = is_lower(c) || (c >= 'A' && c <= 'Z');
@@ -77,11 +78,11 @@ bool room_id_make(const char *kind, const char *name, struct room_id *out) {
 }
 
 bool player_is_valid(const char *player, size_t len) {
-  return len >= 1 && len <= PLAYER_MAX && utf8_is_text(player, len, UTF8_ONE_LINE);
+  return len >= 1 && len <= PLAYER_MAX && utf8_is_name(player, len);
 }
 
 bool display_name_is_valid(const char *name, size_t len) {
-  return len <= DISPLAY_NAME_MAX && utf8_is_text(name, len, UTF8_ONE_LINE);
+  return len == 0 || (len <= DISPLAY_NAME_MAX && utf8_is_name(name, len));
 }
 
 bool create_key_is_valid(const char *key, size_t len) {

@@ -43,19 +43,21 @@ static inline const char *room_id_name(const struct room_id *id) {
 /* [a-z][a-z0-9_]{0,15} */
 bool kind_is_valid(const char *kind, size_t len);
 
-/* A name a client may choose: [A-Za-z0-9_.-]{1,64}. Derived names are not valid here. */
+/* A name a client may choose: [A-Za-z0-9_.-]{1,64}, but neither "." nor "..", which URLs and paths give a meaning of
+ * their own. Derived names are not valid here. */
 bool name_is_valid(const char *name, size_t len);
 
 /* "~" and 26 characters of a-z2-7. */
 bool name_is_derived(const char *name, size_t len);
 
-/* 1 to 64 bytes of UTF-8 without control characters. */
+/* 1 to 64 bytes of UTF-8 that can be shown as a name (utf8_is_name): no control characters, nothing that breaks lines
+ * or turns the direction of text, and not only spaces. */
 bool player_is_valid(const char *player, size_t len);
 
 /* Like a player id, but may be empty: then the player id is shown. */
 bool display_name_is_valid(const char *name, size_t len);
 
-/* The client's key in `create`: like a player id. */
+/* The client's key in `create`: 1 to 64 bytes of UTF-8 without control characters. It is never shown. */
 bool create_key_is_valid(const char *key, size_t len);
 
 /* [a-z][a-z0-9_]{0,31} */

@@ -46,6 +46,31 @@ bool utf8_is_text(const void *data, size_t len, enum utf8_breaks breaks) {
   return true;
 }
 
+/* Separators of lines, controls of direction, and the byte order mark. */
+static bool is_deceptive(uint32_t c) {
+  return (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF;
+}
+
+/* White_Space of the Unicode character database as far as text may have it, and the spaces without width. */
+static bool is_space(uint32_t c) {
+  return c == ' ' || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200D) || c == 0x202F || c == 0x205F ||
+         c == 0x2060 || c == 0x3000;
+}
+
+bool utf8_is_name(const void *data, size_t len) {
+  const unsigned char *in = data;
+  bool blank = true;
+  while (len > 0) {
+    uint32_t c;
+    size_t size = utf8_next(in, len, &c);
+    if (size == 0 || is_control(c) || is_deceptive(c)) return false;
+    blank = blank && is_space(c);
+    in += size;
+    len -= size;
+  }
+  return !blank;
+}
+
 size_t utf8_cut(const void *data, size_t len, size_t max) {
   if (len <= max) return len;
   const unsigned char *in = data;

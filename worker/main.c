@@ -2,6 +2,7 @@
  * the files named there.
  */
 #include "common/mem.h"
+#include "common/peers.h"
 #include "worker/options.h"
 #include "worker/worker.h"
 
@@ -13,6 +14,7 @@ struct program {
   struct worker_metrics counters;
   struct kind_registry kinds;
   struct worker *worker;
+  struct peers *peers;
   uint64_t stop_until_us; /* 0: not stopping */
 };
 
@@ -58,6 +60,37 @@ static void say_ready(void *arg) {
 
 static const struct server_core core = {.turn = turn, .ready = ready, .stop = stop, .say_ready = say_ready};
 
+/* ---- peers ---- */
+
+enum { PEER_WORKER, PEER_GATEWAY };
+
+static void on_peer_dead(void *arg, int what, const char *id) {
+  struct program *program = arg;
+  if (what == PEER_WORKER) {
+    worker_suspect(program->worker, id);
+  } else {
+    worker_suspect_gateway(program->worker, id);
+  }
+}
+
+static void on_view(void *arg, const struct store_view *view) {
+  struct program *program = arg;
+  size_t n = 0;
+  struct peer_name *names = xcalloc(view->n_workers + view->n_gateways, sizeof *names);
+  for (size_t i = 0; i < view->n_workers; i++) {
+    const struct store_worker *other = &view->workers[i];
+    if (strcmp(other->id, program->worker->config.id) == 0) continue;
+    names[n++] = (struct peer_name){.id = other->id, .address = other->address, .what = PEER_WORKER};
+  }
+  for (size_t i = 0; i < view->n_gateways; i++) {
+    names[n++] =
+        (struct peer_name){.id = view->gateways[i], .address = view->gateway_addresses[i], .what = PEER_GATEWAY};
+  }
+  peers_update(program->peers, names, n);
+  program->counters.peers = peers_connected(program->peers);
+  free(names);
+}
+
 /* ---- start ---- */
 
 /* Ids are new at every start: a worker is never mistaken for its predecessor. */
@@ -77,10 +110,12 @@ static void open_worker(struct program *program) {
                                  .partitions = (uint32_t)program->options.server.partitions,
                                  .lease_ms = program->options.lease_ms};
   make_id(program, config.id);
-  snprintf(config.address, sizeof config.address, "%s", server->admin_address);
+  snprintf(config.address, sizeof config.address, "%s", server->peer_address);
   if (gethostname(config.host, sizeof config.host - 1) != 0) snprintf(config.host, sizeof config.host, "unknown");
   snprintf(server->log.process, sizeof server->log.process, "worker %s", config.id);
   program->worker = worker_create(&config, server->store, &program->kinds, &program->counters, &server->log);
+  program->peers = peers_create(server->loop, on_peer_dead, program, &server->log);
+  program->worker->observer = (struct worker_observer){.view = on_view, .arg = program};
 }
 
 int main(int argc, char **argv) {
@@ -96,6 +131,7 @@ int main(int argc, char **argv) {
       server_run(server);
     }
   }
+  peers_destroy(program.peers);
   server_close_outside(server);
   worker_destroy(program.worker);
   server_close(server);

@@ -176,6 +176,7 @@ static void on_view(void *arg, enum store_result result, const struct store_view
   }
   worker->renewed = true;
   worker->expecting = false;
+  if (worker->observer.view) worker->observer.view(worker->observer.arg, view);
   size_t *owners = xcalloc(worker->config.partitions, sizeof *owners);
   const char **wanting = assign(view, worker->config.partitions, owners);
   for (uint32_t p = 0; p < worker->config.partitions; p++) {
@@ -194,6 +195,21 @@ static void on_view(void *arg, enum store_result result, const struct store_view
   if (worker->expecting) view_within(worker, RENEW_EXPECT_US);
   free(wanting);
   free(owners);
+}
+
+static void on_suspected(void *arg, enum store_result result) {
+  (void)result; /* without an answer the lease decides */
+  ownership_hurry(arg);
+}
+
+void worker_suspect(struct worker *worker, const char *worker_id) {
+  worker->metrics->suspicions++;
+  worker->store->ops->suspect(worker->store, worker_id, on_suspected, worker);
+}
+
+void worker_suspect_gateway(struct worker *worker, const char *gateway_id) {
+  worker->metrics->suspicions++;
+  worker->store->ops->gateway_suspect(worker->store, gateway_id, on_suspected, worker);
 }
 
 static void count_holdings(struct worker *worker) {

@@ -53,6 +53,12 @@ struct worker_config {
   uint64_t lease_ms;
 };
 
+/* Whoever drives the worker may watch its peers, which the core cannot: it is told of each view of the deployment. */
+struct worker_observer {
+  void (*view)(void *arg, const struct store_view *);
+  void *arg;
+};
+
 enum worker_state { WORKER_STARTING, WORKER_RUNNING, WORKER_STOPPING, WORKER_STOPPED, WORKER_FAILED };
 
 struct worker {
@@ -61,6 +67,7 @@ struct worker {
   struct log *log;
   struct worker_metrics *metrics;
   const struct kind_registry *kinds;
+  struct worker_observer observer; /* view NULL: none */
   enum worker_state state;
   char failure[256];              /* WORKER_FAILED: what to tell whoever started it */
   bool joined;                    /* the checks at start were passed once */
@@ -86,6 +93,11 @@ void worker_destroy(struct worker *);
 
 /* Does what can be done now. Returns in how many microseconds it wants to be called at the latest. */
 uint64_t worker_turn(struct worker *);
+
+/* Somebody saw them die: their lease, or stream, ends now, and what was theirs is taken over. Harmless if they live.
+ */
+void worker_suspect(struct worker *, const char *worker_id);
+void worker_suspect_gateway(struct worker *, const char *gateway_id);
 
 /* Begin an orderly end: commit, release everything, give up the lease; then the state is WORKER_STOPPED. */
 void worker_stop(struct worker *);

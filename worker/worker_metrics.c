@@ -15,6 +15,7 @@
 static const struct metric_row rows[] = {
     GAUGE(partitions, "Partitions owned and loaded."),
     GAUGE(rooms, "Rooms in memory."),
+    GAUGE(peers, "Workers and gateways that a connection is held to, to notice their death."),
     GAUGE(members, "Connected members of the rooms in memory."),
     COUNTER(entries, "Bus entries applied."),
     COUNTER(bad_entries, "Bus entries refused as malformed."),
@@ -31,6 +32,7 @@ static const struct metric_row rows[] = {
     COUNTER(claims_denied, "Claims that somebody else was faster with."),
     COUNTER(releases, "Partitions released."),
     COUNTER(dropped, "Partitions dropped because they were lost or in doubt."),
+    COUNTER(suspicions, "Peers that were seen to die."),
     COUNTER(rooms_opened, "Rooms made."),
     COUNTER(rooms_ended, "Rooms ended."),
     COUNTER(rooms_loaded, "Rooms loaded from images."),

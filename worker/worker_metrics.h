@@ -5,10 +5,10 @@
 #include "common/metric.h"
 
 struct worker_metrics {
-  uint64_t partitions, rooms, members;
+  uint64_t partitions, rooms, members, peers;
   uint64_t entries, bad_entries, commands, duplicates, deliveries;
   uint64_t reads, commits, commits_fenced, commits_lost, commits_failed, segments;
-  uint64_t claims, claims_denied, releases, dropped;
+  uint64_t claims, claims_denied, releases, dropped, suspicions;
   uint64_t rooms_opened, rooms_ended, rooms_loaded, rooms_unreadable;
   struct metric_histogram commit_time;
 };

@@ -214,6 +214,19 @@ Test(bad_input, what_cannot_be_decoded_is_a_bad_message) {
   scene_close(&scene);
 }
 
+Test(bad_input, a_flood_hears_why_it_is_closed_through_a_proxy_too) {
+  struct cluster *cluster = cluster_start(&(struct cluster_options){.workers = 1, .gateways = 1, .haproxy = true});
+  for (int round = 0; round < 20; round++) {
+    struct wsclient *client = wsclient_open(cluster_address(cluster, CLUSTER_LB), NULL, NULL);
+    cr_assert(client);
+    for (int i = 0; i < 2000; i++) /* one at a time: the gateway closes long before the last one */
+      cr_assert(wsclient_send_raw(client, bytes_of("\x89\x81\0\0\0\0!", 7)), "reset after %d pings", i);
+    cr_assert_eq(wsclient_wait_close(client, CLOSE_MS), 4012);
+    wsclient_destroy(client);
+  }
+  cluster_stop(cluster);
+}
+
 Test(bad_input, json_that_cannot_be_decoded_is_a_bad_message) {
   static const char *const rows[] = {"{",
                                      "[]",

@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -89,6 +90,56 @@ Test(ops, the_partitions_of_a_killed_worker_are_taken_over_with_their_rooms) {
       heya__kinds__chat__state__unpack(NULL, joined->snapshot->state.len, joined->snapshot->state.data);
   cr_assert(state && state->n_lines == 2);
   heya__kinds__chat__state__free_unpacked(state, NULL);
+  cluster_stop(cluster);
+}
+
+struct watch {
+  struct cluster *cluster;
+  unsigned worker;
+};
+
+static bool watches_all(void *arg) {
+  const struct watch *watch = arg;
+  return http_metric(cluster_worker_admin(watch->cluster, watch->worker), "heya_worker_peers") == 3;
+}
+
+/* Until this worker holds a connection to the other one and to both gateways. */
+static void await_watch(struct cluster *cluster, unsigned worker) {
+  struct watch watch = {.cluster = cluster, .worker = worker};
+  cr_assert(wait_until(5000, watches_all, &watch));
+}
+
+/* With leases of a minute: only the closed sockets can tell. */
+Test(ops, a_killed_worker_is_noticed_long_before_its_lease_ends) {
+  struct cluster *cluster = cluster_start(&(struct cluster_options){.lease_ms = 60000});
+  cluster_await_all_owned(cluster);
+  struct player *ann = cluster_player(cluster, 0, "ann"), *bob = cluster_player(cluster, 1, "bob");
+  player_join(ann, "chat/heirs");
+  player_join(bob, "chat/heirs");
+  expect_talk(ann, bob, "before");
+  unsigned owner = cluster_await_owner(cluster, "chat/heirs", -1);
+  await_watch(cluster, 1 - owner);
+  process_kill(cluster_worker(cluster, owner));
+  uint64_t killed_ms = redis_now_ms(cluster_redis(cluster));
+  expect_talk(ann, bob, "after");
+  uint64_t took_ms = redis_now_ms(cluster_redis(cluster)) - killed_ms;
+  cr_assert_leq(took_ms, wait_patience_ms(1000), "%" PRIu64 " ms", took_ms);
+  cluster_stop(cluster);
+}
+
+/* With streams that live for half a minute. */
+Test(ops, the_members_of_a_killed_gateway_are_away_at_once) {
+  struct cluster *cluster = cluster_start(NULL);
+  struct player *ann = cluster_player(cluster, 0, "ann"), *bob = cluster_player(cluster, 1, "bob");
+  player_join(ann, "chat/heirs");
+  player_join(bob, "chat/heirs");
+  expect_talk(ann, bob, "before");
+  await_watch(cluster, cluster_await_owner(cluster, "chat/heirs", -1));
+  process_kill(cluster_gateway(cluster, 0));
+  uint64_t killed_ms = redis_now_ms(cluster_redis(cluster));
+  cr_assert_str_eq(player_await_event(bob, HEYA__V1__EVENT__BODY_AWAY)->away, "ann");
+  uint64_t took_ms = redis_now_ms(cluster_redis(cluster)) - killed_ms;
+  cr_assert_leq(took_ms, wait_patience_ms(1000), "%" PRIu64 " ms", took_ms);
   cluster_stop(cluster);
 }
 

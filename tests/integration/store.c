@@ -1,11 +1,13 @@
 /* The functions of proto/heya.lua as the store calls them, on a real Redis: what each grants, what it refuses, and
  * that a refusal leaves nothing written. */
 #include "common/buf.h"
+#include "common/log.h"
 #include "tests/integration/store_fixture.h"
 #include "tests/support/wait.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static struct fixture f;
 
@@ -270,6 +272,28 @@ Test(store, a_full_redis_refuses_append_and_lets_commit_drain) {
   cr_assert_eq(redis_integer(f.redis, "XLEN heya:part:0:cmd"), 0);
   redis_do(f.redis, "CONFIG SET maxmemory 0");
   cr_assert_str_eq(do_append(&f, "g-1", 1, 0, 2, false, "y").text, "ok");
+}
+
+Test(store, refusals_of_every_call_are_logged_a_few_times_a_second) {
+  int ends[2];
+  char text[65536];
+  cr_assert_eq(pipe(ends), 0);
+  ok(do_open(&f, "g-1", false));
+  redis_do(f.redis, "CONFIG SET maxmemory 1");
+  struct log log = *f.log;
+  f.log->fd = ends[1];
+  f.log->level = LOG_LEVEL_WARN;
+  for (int i = 0; i < 100; i++) is(do_append(&f, "g-1", 1, 0, 1, false, "x"), STORE_FULL);
+  *f.log = log;
+  close(ends[1]);
+  ssize_t len = read(ends[0], text, sizeof text - 1);
+  close(ends[0]);
+  cr_assert_gt(len, 0);
+  text[len] = '\0';
+  unsigned lines = 0;
+  for (const char *at = text; (at = strstr(at, "event=append_refused")); at++) lines++;
+  cr_assert(lines >= 1 && lines <= 25, "%u lines", lines);
+  redis_do(f.redis, "CONFIG SET maxmemory 0");
 }
 
 /* ---- commit ---- */

@@ -172,7 +172,7 @@ unsigned cluster_spawn_worker(struct cluster *cluster, const char *const *extra)
   struct process_args args = {0};
   common_args(cluster, "heya-worker", &args);
   process_args_add(&args, "--lease");
-  process_args_add(&args, "%u", cluster->options.lease_ms ? cluster->options.lease_ms : CLUSTER_LEASE_MS);
+  process_args_add(&args, "%ums", cluster->options.lease_ms ? cluster->options.lease_ms : CLUSTER_LEASE_MS);
   process_args_append(&args, cluster->options.worker_args);
   process_args_append(&args, extra);
   return spawn(cluster, &cluster->workers, "worker", &args);

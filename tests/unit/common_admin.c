@@ -246,6 +246,23 @@ Test(admin, connections_are_bounded_and_recover) {
   close_server(&server);
 }
 
+Test(admin, half_open_connections_do_not_delay_health) {
+  struct server server;
+  open_server(&server, (struct admin_config){0});
+  int half[60];
+  for (int i = 0; i < 60; i++) {
+    half[i] = connect_to(admin_port(server.admin));
+    cr_assert_eq(send(half[i], "GET /he", 7, MSG_NOSIGNAL), 7);
+  }
+  for (int i = 0; i < 60; i++) ev_run(server.loop, EVRUN_NOWAIT);
+  ev_now_update(server.loop);
+  double before = ev_now(server.loop);
+  expect(&server, "GET /healthz", "HTTP/1.1 200", "ok\n");
+  cr_assert_lt(ev_now(server.loop) - before, 1.0);
+  for (int i = 0; i < 60; i++) close(half[i]);
+  close_server(&server);
+}
+
 Test(admin, an_address_that_cannot_be_used_is_refused_with_a_reason) {
   struct server server;
   char error[128] = "";

@@ -171,7 +171,7 @@ Test(option, sizes_and_times_take_units) {
     const char *size, *time;
     uint64_t bytes, ms;
   } cases[] = {{"128", "0", 128, 0},       {"1k", "250ms", 1024, 250},  {"1M", "3s", 1 << 20, 3000},
-               {"200", "5m", 200, 300000}, {"300", "2h", 300, 7200000}, {"301", "17", 301, 17}};
+               {"200", "5m", 200, 300000}, {"300", "2h", 300, 7200000}, {"301", "17MS", 301, 17}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     struct parsed p = parse(ARGS("--max-frame", cases[i].size, "--idle", cases[i].time), NULL);
     cr_assert_eq(p.result, OPTION_OK, "%s", p.report.error);
@@ -236,6 +236,7 @@ Test(option, a_bad_flag_is_refused_with_its_name_and_the_reason) {
   expect_error(ARGS("--color=green"), NULL, "--color: \"green\" is none of red, blue");
   expect_error(ARGS("--strict=maybe"), NULL, "--strict: \"maybe\" is not true or false");
   expect_error(ARGS("--idle=5x"), NULL, "--idle: \"5x\" is not a time such as 250ms, 3s, 5m, 1h");
+  expect_error(ARGS("--idle=17"), NULL, "--idle: 17 needs a unit: ms, s, m or h");
   expect_error(ARGS("--max-frame=1t"), NULL, "--max-frame: \"1t\" is not a size such as 512, 64k, 1m, 2g");
   expect_error(ARGS("--max-frame=2m"), NULL, "--max-frame: 2m is not between 128 and 1048576 bytes");
 }
@@ -275,6 +276,7 @@ Test(option, a_bad_file_is_refused_with_its_line) {
       {"# c\nstrict", 10, ":2: \"strict\" is not NAME = VALUE"},
       {"= 1", 3, ":1: unknown option \"\""},
       {"name = a\0b", 10, ": not a text file"},
+      {"port = 1\n\n port=1\n", 18, ":3: port: given in line 1 already"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     char path[64], error[256];
@@ -285,6 +287,17 @@ Test(option, a_bad_file_is_refused_with_its_line) {
   }
   expect_error(ARGS("--config", "/nonexistent/heya.conf"), NULL, "/nonexistent/heya.conf: No such file or directory");
   expect_error(ARGS("--config", "/"), NULL, "/: Is a directory");
+}
+
+Test(option, a_list_may_stand_in_a_file_more_than_once) {
+  static const char text[] = "origin = http://b\norigin = http://c\n";
+  char path[64];
+  write_file(path, text, sizeof text - 1);
+  struct parsed p = parse(ARGS("--config", path), NULL);
+  cr_assert_eq(p.result, OPTION_OK, "%s", p.report.error);
+  cr_assert_eq(p.config.origins.count, 2);
+  parsed_close(&p);
+  unlink(path);
 }
 
 Test(option, a_file_is_bounded) {
@@ -302,8 +315,9 @@ Test(option, help_version_and_print_config_win_over_what_follows) {
   static const struct {
     const char *flag;
     enum option_result result;
-  } cases[] = {{"--help", OPTION_HELP}, {"--version", OPTION_VERSION}, {"--print-config", OPTION_PRINT}};
-  for (size_t i = 0; i < 3; i++) {
+  } cases[] = {
+      {"--help", OPTION_HELP}, {"-h", OPTION_HELP}, {"--version", OPTION_VERSION}, {"--print-config", OPTION_PRINT}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     struct parsed p = parse(ARGS("--port=7", cases[i].flag, "--nonsense"), WORDS("HEYA_PORT=x"));
     cr_assert_eq(p.result, cases[i].result);
     parsed_close(&p);

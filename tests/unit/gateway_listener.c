@@ -413,6 +413,30 @@ Test(listener, what_a_peer_still_sends_does_not_destroy_the_farewell) {
   rig_stop(&rig);
 }
 
+Test(listener, the_stream_ends_only_behind_the_farewell_of_the_peer) {
+  struct rig rig;
+  struct listener_config config = quick_config();
+  config.linger_ms = 60000;
+  rig_start(&rig, &config);
+  struct client client = client_open(&rig);
+  send_frame(&client, 0x82, "close");
+  expect_frame(&client, 8,
+               "\x0f\xa0"
+               "asked");
+  uint64_t before = rig.metrics.bytes_in;
+  send_frame(&client, 0x82, "on its way already");
+  TURN_UNTIL(&rig, rig.metrics.bytes_in > before);
+  for (int i = 0; i < 10; i++) ev_run(rig.loop, EVRUN_NOWAIT);
+  client_take(&client);
+  cr_assert_not(client.ended, "a proxy would close both directions");
+  send_frame(&client, 0x88, "\x0f\xa0");
+  TAKE_UNTIL(&client, client.ended);
+  cr_assert_not(client.reset);
+  cr_assert_eq(rig.messages, 1);
+  client_end(&client);
+  rig_stop(&rig);
+}
+
 Test(listener, open_may_close) {
   struct rig rig;
   struct listener_config config = quick_config();
@@ -679,6 +703,7 @@ Test(listener, silence_is_pinged_and_then_closed) {
   struct listener_config config = quick_config();
   config.ping_interval_ms = 50;
   config.idle_timeout_ms = 150;
+  config.linger_ms = 40; /* the dead one does not answer the Close */
   rig_start(&rig, &config);
   struct client alive = client_open(&rig), dead = client_open(&rig);
   send_frame(&alive, 0x82, "ready");

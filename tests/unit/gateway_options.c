@@ -55,6 +55,8 @@ Test(gateway_options, what_makes_no_sense_is_refused_by_name) {
                             {"--allow-origin", "https://example.org/path", "--allow-origin"},
                             {"--ping-interval", "2m", "--ping-interval"},
                             {"--waiting-bytes", "64k", "--waiting-bytes"},
+                            {"--failpoints", "x=y", "--failpoints: x: "},
+                            {"--gateway-ttl", "30", "--gateway-ttl: 30 needs a unit"},
                             {"--auth", "none", "auth"}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     struct gateway_options options;

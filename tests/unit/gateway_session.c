@@ -209,7 +209,9 @@ Test(session, joining_is_refused_for_bad_names_twice_and_beyond_the_limit) {
   fake_gateway_start(&world);
   struct fake_client *client = fake_gateway_client(&world, "ann");
   fake_client_join(client, 1, "chat", true);
-  fake_client_hears_error(client, 1, CODE(BAD_ROOM_NAME));
+  cr_assert_str_eq(fake_client_hears_error(client, 1, CODE(BAD_ROOM_NAME))->room, "chat");
+  fake_client_join(client, 9, "chat/bad\nname", true);
+  cr_assert_str_eq(fake_client_hears_error(client, 9, CODE(BAD_ROOM_NAME))->room, "");
   fake_client_join(client, 2, "chat/~aaaaaaaaaaaaaaaaaaaaaaaaaa", true);
   fake_client_hears_error(client, 2, CODE(BAD_ROOM_NAME));
   fake_client_join(client, 3, "chat/~aaaaaaaaaaaaaaaaaaaaaaaaaa", false);
@@ -325,7 +327,13 @@ Test(session, what_cannot_be_decoded_is_a_bad_message_and_nothing_more) {
   fake_client_hears_error(client, 7, CODE(BAD_MESSAGE));
   session_message(client->session, bytes_of("\x22\x04\x0a\x02\xc3\x28", 6)); /* join.room is not UTF-8 */
   fake_client_hears_error(client, 0, CODE(BAD_MESSAGE));
-  cr_assert_eq(world.metrics.bad_messages, 4);
+  /* request 9, a command to chat/a with number 3, and a tag of group 0 behind it */
+  static const char about[] = "\x08\x09\x32\x0a\x0a\x06\x63hat/a\x10\x03\x07";
+  session_message(client->session, bytes_of(about, sizeof about - 1));
+  const Heya__V1__Error *error = fake_client_hears_error(client, 9, CODE(BAD_MESSAGE));
+  cr_assert_str_eq(error->room, "chat/a");
+  cr_assert_eq(error->number, 3);
+  cr_assert_eq(world.metrics.bad_messages, 5);
   Heya__V1__ClientMessage ping = say(8, HEYA__V1__CLIENT_MESSAGE__BODY_PING);
   Heya__V1__Ping body = HEYA__V1__PING__INIT;
   body.time = 1ull << 60;
@@ -431,17 +439,27 @@ Test(session, list_shows_rooms_and_leaves_out_what_makes_no_sense) {
   done(&world, client);
 }
 
-Test(session, list_refuses_bad_kinds_names_and_limits) {
+Test(session, list_refuses_bad_kinds_and_names) {
   struct fake_gateway world;
   fake_gateway_start(&world);
   struct fake_client *client = fake_gateway_client(&world, "ann");
   list(client, 1, "no/kind", 0, NULL);
   fake_client_hears_error(client, 1, CODE(UNKNOWN_KIND));
-  list(client, 2, "live", 101, NULL);
-  fake_client_hears_error(client, 2, CODE(BAD_MESSAGE));
   list(client, 3, "live", 0, "Live-Id");
   fake_client_hears_error(client, 3, CODE(BAD_MESSAGE));
   cr_assert_eq(world.store->list.n, 0);
+  done(&world, client);
+}
+
+Test(session, list_takes_a_limit_that_is_too_high_as_the_highest) {
+  struct fake_gateway world;
+  fake_gateway_start(&world);
+  struct fake_client *client = fake_gateway_client(&world, "ann");
+  list(client, 1, "live", 4000000000u, NULL);
+  cr_assert_eq(world.store->list.n, 1);
+  cr_assert_eq(world.store->list.limit, 100);
+  fake_store_list(world.store, STORE_OK, NULL, 0, "");
+  cr_assert_eq(fake_client_hear(client)->body_case, HEYA__V1__SERVER_MESSAGE__BODY_ROOMS);
   done(&world, client);
 }
 

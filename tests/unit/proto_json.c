@@ -231,12 +231,31 @@ Test(json, says_where_and_why_it_refuses) {
   refuses("{\"hello\":{\"\\n\\u0085\xF0\x9F\x8E\xB5\":1}}", "hello.??🎵: unknown field");
   refuses("[]", "expected an object");
   refuses("{\"a\":1,\"a\":1}", "a name is given twice in one object");
-  cr_assert_null(decode(CLIENT, "{\"hello\":{\"name\":\"a\\u0000b\"}}"));
+  refuses("{\"hello\":{\"name\":\"a\\u0000b\"}}",
+          "not valid JSON at line 1, column 27: the character U+0000 is not allowed");
+  refuses("{\"hello\":{}} x", "not valid JSON at line 1, column 14: something follows its end");
   cr_assert_null(decode(CLIENT, "{\"hello\":{\"name\":\"\xC0\x80\"}}"));
   cr_assert_null(decode(CLIENT, "{\"hello\":{}} x"));
   cr_assert_null(decode(CLIENT, "5"));
   cr_assert_null(decode(CLIENT, ""));
   cr_assert_eq(strncmp(error.text, "not valid JSON", 14), 0);
+}
+
+Test(json, a_refusal_says_what_the_message_was_about) {
+  cr_assert_null(decode(CLIENT, "{\"request\":77,\"command\":{\"room\":\"chat/lobby\",\"number\":3,"
+                                "\"payload\":{\"say\":{\"txt\":\"a\"}}}}"));
+  cr_assert_eq(error.about.request, 77);
+  cr_assert_str_eq(error.about.room, "chat/lobby");
+  cr_assert_eq(error.about.number, 3);
+  cr_assert_null(decode(CLIENT, "{\"request\":4294967296,\"command\":{\"room\":\"a\\nb\",\"number\":-1}}"));
+  cr_assert_eq(error.about.request, 0);
+  cr_assert_str_eq(error.about.room, "");
+  cr_assert_eq(error.about.number, 0);
+  cr_assert_null(decode(CLIENT, "[{\"request\":77}]"));
+  cr_assert_eq(error.about.request, 0);
+  cr_assert_null(decode(CLIENT, "{\"request\":5,\"hello\":{},\"join\":{\"room\":\"x\"},\"bogus\":7}"));
+  cr_assert_eq(error.about.request, 5);
+  cr_assert_str_eq(error.about.room, "x");
 }
 
 Test(json, enums_are_names_or_known_numbers) {

@@ -47,6 +47,8 @@ Test(names, only_the_grammar_passes) {
                                         "a/é",
                                         "a/{b}",
                                         "abcdefghijklmnopq/b",
+                                        "a/.",
+                                        "a/..",
                                         "a/~",
                                         "a/~b",
                                         "a/" A64 "a",
@@ -64,7 +66,7 @@ Test(names, every_byte_outside_of_the_alphabet_is_refused) {
   for (int c = 0; c < 256; c++) {
     char name[1] = {(char)c};
     bool allowed = c && strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-", c);
-    cr_assert_eq(name_is_valid(name, 1), allowed, "byte %d", c);
+    cr_assert_eq(name_is_valid(name, 1), allowed && c != '.', "byte %d", c);
   }
 }
 
@@ -84,6 +86,21 @@ Test(names, players_are_one_to_64_bytes_without_control_characters) {
   cr_assert_not(display_name_is_valid(A64 "a", 65));
   cr_assert(create_key_is_valid("k", 1));
   cr_assert_not(create_key_is_valid("", 0));
+}
+
+Test(names, players_and_display_names_show_as_what_they_are) {
+  static const char *const refused[] = {"a\u202eb", "\u202ab", "a\u2066b", "a\u2069",      "a\u2028b", "a\u2029b",
+                                        "\ufeffa",  " ",       "   ",      "\u3000\u00a0", "\u200b"};
+  static const char *const taken[] = {"a b",     " a",     "\u2027", "\u202f.", "\u2065x",
+                                      "\u206ax", "\ufefe", "é",      "部屋 🎵",  "."};
+  for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+    cr_assert_not(player_is_valid(refused[i], strlen(refused[i])), "row %zu", i);
+    cr_assert_not(display_name_is_valid(refused[i], strlen(refused[i])), "row %zu", i);
+  }
+  for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+    cr_assert(player_is_valid(taken[i], strlen(taken[i])), "row %zu", i);
+    cr_assert(display_name_is_valid(taken[i], strlen(taken[i])), "row %zu", i);
+  }
 }
 
 Test(names, properties) {
