@@ -47,6 +47,7 @@ struct joining {
   Heya__Bus__Mode mode;
   uint32_t max_members;
   ProtobufCBinaryData options, profile;
+  Heya__V1__Resume *resume; /* NULL: none */
 };
 
 static void fill_entry(const struct session *session, Heya__Bus__Entry *entry, const char *room, uint32_t attempt,
@@ -78,6 +79,7 @@ static void join(struct session *session, uint32_t request, const struct joining
   body.max_members = joining->max_members;
   body.options = joining->options;
   body.profile = joining->profile;
+  body.resume = joining->resume;
   Heya__Bus__Entry entry;
   fill_entry(session, &entry, joining->room, attempt, request);
   entry.body_case = HEYA__BUS__ENTRY__BODY_JOIN;
@@ -107,7 +109,8 @@ static void on_join(struct session *session, const Heya__V1__ClientMessage *mess
                          .mode = asked->create ? HEYA__BUS__MODE__JOIN_OR_CREATE : HEYA__BUS__MODE__JOIN,
                          .max_members = asked->max_members,
                          .options = asked->options,
-                         .profile = asked->profile});
+                         .profile = asked->profile,
+                         .resume = asked->resume});
 }
 
 /* The room of (player, key): SHA-256 over a domain of its own, the player id and the key, separated by NUL, which

@@ -46,21 +46,24 @@ static void refuse(struct request *r, code why, const char *message, Heya__Bus__
   answer_error(r, &error, attachment);
 }
 
-static void answer_joined(struct request *r, struct member *member, bool created, bool returned) {
-  struct room *room = r->room;
+static void answer_joined(struct request *r, struct member *member, Heya__V1__Joined *joined) {
   Heya__V1__ServerMessage message = HEYA__V1__SERVER_MESSAGE__INIT;
+  joined->room = r->room->id;
+  joined->session = member->session;
+  joined->incarnation = r->room->incarnation;
+  message.body_case = HEYA__V1__SERVER_MESSAGE__BODY_JOINED;
+  message.joined = joined;
+  answer(r, &message, HEYA__BUS__ATTACHMENT__ATTACHED);
+}
+
+static void answer_with_snapshot(struct request *r, struct member *member, bool created, bool returned) {
   Heya__V1__Joined joined = HEYA__V1__JOINED__INIT;
-  joined.room = room->id;
   joined.created = created;
   joined.returned = returned;
-  joined.session = member->session;
-  joined.incarnation = room->incarnation;
-  joined.epoch = r->effects->epoch;
-  joined.seq = room->seq;
-  joined.snapshot = room_snapshot(room, member);
-  message.body_case = HEYA__V1__SERVER_MESSAGE__BODY_JOINED;
-  message.joined = &joined;
-  answer(r, &message, HEYA__BUS__ATTACHMENT__ATTACHED);
+  joined.epoch = r->room->event_epoch;
+  joined.seq = r->room->seq;
+  joined.snapshot = room_snapshot(r->room, member);
+  answer_joined(r, member, &joined);
 }
 
 static void tell_detached(struct effects *effects, struct binding to, const struct room_id *id, code reason) {
@@ -75,24 +78,64 @@ static void tell_detached(struct effects *effects, struct binding to, const stru
 
 /* ---- joining ---- */
 
-/* The member comes by another connection, or again by the same: a new session, which ends the old one. */
+/* He has heard everything up to an event, and what came after it is here. */
+static bool can_replay(const struct room *room, const Heya__V1__Resume *resume, size_t *first) {
+  *first = room->backlog.n;
+  if (resume->seq == room->seq) return resume->epoch == room->event_epoch;
+  return backlog_since(&room->backlog, resume->epoch, resume->seq, first);
+}
+
+/* The events that he missed and that are for him, from index `first` to `end`, behind the answer: in the same commit
+ * as the switch of the binding, so that they and live events cannot cross. */
+static void replay(struct request *r, struct member *member, const Heya__V1__Resume *resume, size_t first,
+                   size_t end) {
+  Heya__V1__Joined joined = HEYA__V1__JOINED__INIT;
+  joined.returned = joined.resumed = true;
+  joined.epoch = resume->epoch;
+  joined.seq = resume->seq;
+  answer_joined(r, member, &joined);
+  for (size_t i = first; i < end; i++) {
+    const struct backlog_event *event = &r->room->backlog.events[i];
+    if (!backlog_is_for(event, member->player)) continue;
+    outlet_collect(member->binding.outlet, member->binding.conn);
+    effects_broadcast(r->effects, r->room->id, bytes_of(event->message, event->len));
+  }
+}
+
+static void announce_return(struct room *room, struct member *member) {
+  Heya__V1__Event event = HEYA__V1__EVENT__INIT;
+  event.body_case = HEYA__V1__EVENT__BODY_BACK;
+  event.back = member->player;
+  group_send(room, (struct audience){.players = &member, .n = 1, .except = true}, &event);
+}
+
+/* The member comes by another connection, or again by the same. Unless he resumes his session, a new one begins and
+ * ends the old one. */
 static void seat_again(struct request *r, struct member *member) {
   struct room *room = r->room;
+  const Heya__V1__Resume *resume = r->entry->join->resume;
   bool was_away = member_is_away(member);
   bool same_conn = member->binding.outlet == r->from.outlet && member->binding.conn == r->from.conn;
   if (!was_away && same_conn && member->binding.attempt >= r->from.attempt) return; /* an older join, late */
   if (!was_away && !same_conn) tell_detached(r->effects, member->binding, &r->id, CODE(REPLACED));
   member_bind(member, r->from, r->effects->entry.ms);
-  session_reset(&member->window);
-  room_stamp(r->effects, member->session, sizeof member->session);
   room_touch_facts(room);
-  if (was_away) {
-    Heya__V1__Event event = HEYA__V1__EVENT__INIT;
-    event.body_case = HEYA__V1__EVENT__BODY_BACK;
-    event.back = member->player;
-    group_send(room, (struct audience){.players = &member, .n = 1, .except = true}, &event);
+
+  bool goes_on =
+      resume && strcmp(resume->session, member->session) == 0 && strcmp(resume->incarnation, room->incarnation) == 0;
+  size_t first, end = room->backlog.n;
+  bool replayable = goes_on && can_replay(room, resume, &first);
+  if (!goes_on) {
+    session_reset(&member->window);
+    room_stamp(r->effects, member->session, sizeof member->session);
   }
-  answer_joined(r, member, false, true);
+  if (was_away) announce_return(room, member);
+  if (replayable) {
+    replay(r, member, resume, first, end);
+    r->partition->metrics->resumed++;
+  } else {
+    answer_with_snapshot(r, member, false, true);
+  }
 }
 
 /* The room's own conditions, then the kind's. NULL reply: nothing more to say than the code. */
@@ -112,6 +155,7 @@ static code open_room(struct request *r, const Heya__Bus__Join *join, struct kin
   struct room *room = room_create(kind, r->effects, &r->id);
   if (join->max_members) room->max_members = join->max_members;
   room->created_ms = r->effects->entry.ms;
+  room->event_epoch = r->effects->epoch;
   room_stamp(r->effects, room->incarnation, sizeof room->incarnation);
   buf_append(&room->options, join->options.data, join->options.len);
   code result = kind->open(room, buf_bytes(&room->options), reply);
@@ -158,7 +202,7 @@ static void take_first_seat(struct request *r, const Heya__Bus__Join *join) {
     member_bind(member, r->from, r->effects->entry.ms);
     room_stamp(r->effects, member->session, sizeof member->session);
     room_seat(room, member);
-    answer_joined(r, member, created, false);
+    answer_with_snapshot(r, member, created, false);
     if (created) r->partition->metrics->rooms_opened++;
     return;
   }

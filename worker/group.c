@@ -30,22 +30,12 @@ static char *describe_audience(const struct audience *audience) {
   return buf_take(&to, NULL);
 }
 
-static void log_event_bytes(struct room *room, const struct audience *audience, const void *message, size_t len) {
-  struct room_changes *changes = &room->changes;
-  if (changes->n_log == changes->cap_log) {
-    changes->cap_log = changes->cap_log ? 2 * changes->cap_log : 4;
-    changes->log = xrealloc(changes->log, changes->cap_log * sizeof *changes->log);
-  }
-  changes->log[changes->n_log++] = (struct room_log_entry){
-      .seq = room->seq, .to = describe_audience(audience), .message = xmemdup(message, len), .message_len = len};
-  room->effects->waiting_bytes += len;
-}
-
 void group_send(struct room *room, struct audience audience, Heya__V1__Event *event) {
   Heya__V1__ServerMessage message = HEYA__V1__SERVER_MESSAGE__INIT;
   event->room = room->id;
   event->epoch = room->effects->epoch;
   event->seq = ++room->seq;
+  room->event_epoch = event->epoch;
   message.body_case = HEYA__V1__SERVER_MESSAGE__BODY_EVENT;
   message.event = event;
   size_t size = heya__v1__server_message__get_packed_size(&message);
@@ -54,7 +44,8 @@ void group_send(struct room *room, struct audience audience, Heya__V1__Event *ev
 
   collect(room, &audience);
   effects_broadcast(room->effects, room->id, bytes_of(bytes, size));
-  log_event_bytes(room, &audience, bytes, size);
+  backlog_add(&room->backlog, event->epoch, event->seq, describe_audience(&audience), bytes_of(bytes, size));
+  room->effects->waiting_bytes += size;
   free(bytes);
   room_touch(room);
 }

@@ -93,6 +93,7 @@ void image_save(struct room *room, struct buf *out) {
   if (room->host) image.host = room->host->player;
   image.max_members = room->max_members;
   image.seq = room->seq;
+  image.event_epoch = room->event_epoch;
   image.expire_at_ms = room->expire_at_ms;
   image.derived = room->derived;
   image.options = (ProtobufCBinaryData){.len = room->options.len, .data = room->options.data};
@@ -185,6 +186,7 @@ static const char *fill(struct room *room, const Heya__Image__Room *image) {
   }
   room->created_ms = image->created_ms;
   room->seq = image->seq;
+  room->event_epoch = image->event_epoch;
   room->max_members = image->max_members;
   room->locked = image->locked;
   room->expire_at_ms = image->expire_at_ms;

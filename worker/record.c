@@ -155,12 +155,14 @@ static void record_results(struct room *room, struct arena *arena, struct commit
 }
 
 static void record_log(struct room *room, struct arena *arena, struct commit_room *out) {
-  out->log = take(arena, (room->changes.n_log + 1) * sizeof *out->log);
-  out->n_log = room->changes.n_log;
+  const struct backlog *backlog = &room->backlog;
+  const struct backlog_event *events = backlog->events + (backlog->n - backlog->unwritten);
+  out->log = take(arena, (backlog->unwritten + 1) * sizeof *out->log);
+  out->n_log = backlog->unwritten;
   for (size_t i = 0; i < out->n_log; i++) {
-    const struct room_log_entry *entry = &room->changes.log[i];
-    out->log[i] = (struct commit_log_entry){
-        .seq = entry->seq, .to = bytes_of_str(entry->to), .message = bytes_of(entry->message, entry->message_len)};
+    out->log[i] = (struct commit_log_entry){.seq = events[i].seq,
+                                            .to = bytes_of_str(events[i].to),
+                                            .message = bytes_of(events[i].message, events[i].len)};
   }
 }
 

@@ -22,7 +22,7 @@ void room_destroy(struct room *room) {
   room_changes_clear(room);
   for (size_t i = 0; i < room->n_members; i++) member_destroy(room->members[i]);
   free(room->changes.removed);
-  free(room->changes.log);
+  backlog_close(&room->backlog);
   free(room->members);
   free(room->results);
   free(room->state);
@@ -43,17 +43,13 @@ void room_touch_facts(struct room *room) {
 
 void room_changes_clear(struct room *room) {
   struct room_changes *changes = &room->changes;
-  for (size_t i = 0; i < changes->n_log; i++) {
-    free(changes->log[i].to);
-    free(changes->log[i].message);
-  }
+  backlog_written(&room->backlog);
   for (size_t i = 0; i < room->n_members; i++) room->members[i]->line_changed = false;
   changes->whole = changes->facts = changes->results = false;
   changes->deadline = COMMIT_DEADLINE_KEEP;
   if (changes->described) room->described = changes->described;
   changes->described = 0;
   changes->n_removed = 0;
-  changes->n_log = 0;
   room->is_changed = false;
 }
 

@@ -9,6 +9,7 @@
 
 #include "common/buf.h"
 #include "proto/names.h"
+#include "worker/backlog.h"
 #include "worker/effects.h"
 #include "worker/kind.h"
 #include "worker/member.h"
@@ -28,13 +29,6 @@ struct room_result {
   char text[160];
 };
 
-struct room_log_entry {
-  uint64_t seq;
-  char *to;      /* owned, see common/commit.h */
-  void *message; /* owned */
-  size_t message_len;
-};
-
 /* What the next commit has to write of the room, besides its image. */
 struct room_changes {
   bool whole;   /* everything, after deleting every key */
@@ -44,8 +38,6 @@ struct room_changes {
   uint64_t described;              /* set by the record when it writes the properties; 0: it does not */
   char (*removed)[PLAYER_MAX + 1]; /* member lines to delete */
   size_t n_removed, cap_removed;
-  struct room_log_entry *log;
-  size_t n_log, cap_log;
 };
 
 struct room {
@@ -54,7 +46,8 @@ struct room {
   char id[ROOM_ID_MAX + 1];
   char incarnation[INCARNATION_MAX];
   uint64_t created_ms;
-  uint64_t seq; /* of its last event */
+  uint64_t seq;         /* of its last event */
+  uint64_t event_epoch; /* in which that was; while there was none, in which the room was made */
   uint32_t max_members;
   bool derived; /* made by create: leaves a tomb */
   bool locked;
@@ -73,6 +66,7 @@ struct room {
   size_t n_results;
   uint64_t deadline_ms; /* shown; 0: none */
   uint32_t round;
+  struct backlog backlog;
   struct timer_node due;
   struct room_changes changes;
   uint64_t described; /* hash of the properties as last written */

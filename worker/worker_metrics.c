@@ -33,6 +33,7 @@ static const struct metric_row rows[] = {
     COUNTER(releases, "Partitions released."),
     COUNTER(dropped, "Partitions dropped because they were lost or in doubt."),
     COUNTER(suspicions, "Peers that were seen to die."),
+    COUNTER(resumed, "Sessions resumed with exactly the events they had missed."),
     COUNTER(rooms_opened, "Rooms made."),
     COUNTER(rooms_ended, "Rooms ended."),
     COUNTER(rooms_loaded, "Rooms loaded from images."),

@@ -6,6 +6,7 @@
 #include "proto/image.pb-c.h"
 #include "proto/kinds/chat.pb-c.h"
 #include "proto/kinds/live.pb-c.h"
+#include "proto/pb.h"
 #include "worker/record.h"
 
 #include <criterion/criterion.h>
@@ -331,6 +332,21 @@ void bench_join(struct bench *bench, uint64_t ms, struct bench_from from, const 
   Heya__Bus__Join join = HEYA__BUS__JOIN__INIT;
   join.mode = mode;
   if (strncmp(room, "live/", 5) == 0) join.options = (ProtobufCBinaryData){sizeof live_options, live_options};
+  entry.body_case = HEYA__BUS__ENTRY__BODY_JOIN;
+  entry.join = &join;
+  feed_one(bench, ms, from.gateway, &entry);
+}
+
+void bench_resume(struct bench *bench, uint64_t ms, struct bench_from from, const char *room, const char *player,
+                  const struct bench_place *place) {
+  Heya__Bus__Entry entry = entry_of(from, room, player);
+  Heya__Bus__Join join = HEYA__BUS__JOIN__INIT;
+  Heya__V1__Resume resume = HEYA__V1__RESUME__INIT;
+  resume.session = pb_text(place->session);
+  resume.incarnation = pb_text(place->incarnation);
+  resume.epoch = place->epoch;
+  resume.seq = place->seq;
+  join.resume = &resume;
   entry.body_case = HEYA__BUS__ENTRY__BODY_JOIN;
   entry.join = &join;
   feed_one(bench, ms, from.gateway, &entry);

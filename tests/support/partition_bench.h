@@ -118,6 +118,13 @@ struct bench_from {
 /* Options NULL: the kind's smallest valid ones. */
 void bench_join(struct bench *, uint64_t ms, struct bench_from, const char *room, const char *player,
                 Heya__Bus__Mode);
+/* Where somebody was before his connection was lost. */
+struct bench_place {
+  char session[64], incarnation[64];
+  uint64_t epoch, seq;
+};
+void bench_resume(struct bench *, uint64_t ms, struct bench_from, const char *room, const char *player,
+                  const struct bench_place *);
 void bench_leave(struct bench *, uint64_t ms, struct bench_from, const char *room, const char *player);
 void bench_command(struct bench *, uint64_t ms, struct bench_from, const char *room, const char *player,
                    uint32_t number, struct bytes payload);

@@ -294,7 +294,7 @@ const Heya__V1__Ack *player_acked(struct player *player, uint32_t request) {
 
 const Heya__V1__Joined *player_joined(struct player *player, uint32_t request) {
   const Heya__V1__Joined *joined = expect(player, request, HEYA__V1__SERVER_MESSAGE__BODY_JOINED, "joined")->joined;
-  cr_assert(joined->snapshot, "%s joined without a snapshot", player->name);
+  cr_assert(joined->snapshot || joined->resumed, "%s joined without a snapshot", player->name);
   in_room(player, joined->room);
   return joined;
 }
