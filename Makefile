@@ -39,7 +39,7 @@ WARN += -Wno-cast-qual # clang sees the casts within protobuf-c's INIT macros, w
 endif
 SYSTEM_INCLUDES := -isystem $(B)/gen
 CPPFLAGS += -I. $(SYSTEM_INCLUDES) -D_GNU_SOURCE
-CFLAGS   += -std=c11 $(OPT) $(WARN) $(SAN) -fno-strict-aliasing -MMD -MP
+CFLAGS   += -std=c11 $(OPT) $(WARN) $(SAN) -fno-strict-aliasing -MD -MP
 LDFLAGS  += $(SAN)
 LIBS     := -lhiredis -lprotobuf-c -ljansson -lmicrohttpd -lev -lm
 GATEWAY_LIBS := -lwslay -lhttp_parser -ljwt -lcrypto
