@@ -106,7 +106,7 @@ T ?=
 .PHONY: test unit kinds integration story
 test:
 	scripts/test
-unit: $(B)/unit $(if $(T),,kinds)
+unit: $(B)/unit
 	scripts/criterion $(B)/unit '$(or $(T),*/*)'
 kinds: $(B)/kinds
 	scripts/criterion $(B)/kinds '$(or $(T),*/*)'
