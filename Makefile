@@ -115,6 +115,15 @@ integration: all $(B)/integration
 story: all $(B)/integration
 	scripts/criterion $(B)/integration '$(or $(T),story/*)'
 
+# make fuzz T=json [FUZZ='-max_total_time=60']: libFuzzer on tests/fuzz/T_fuzz.c; findings and new inputs stay in build/.
+FUZZ ?= -max_total_time=60
+.PHONY: fuzz
+fuzz: $(GEN_C) $(GEN_H)
+	@mkdir -p $(B)/fuzz/$(T)
+	clang $(CPPFLAGS) -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	  -o $(B)/fuzz/$(T)_fuzz tests/fuzz/$(T)_fuzz.c $(PROTO_SRC:%=proto/%.c) $(GEN_C) -lprotobuf-c -ljansson -lm
+	cd $(B)/fuzz && ./$(T)_fuzz $(FUZZ) $(T) $(CURDIR)/tests/fuzz/corpus/$(T)
+
 # ---- house keeping --------------------------------------------------------------------------------------------------
 
 SOURCES := $(wildcard common/*.[ch] proto/*.[ch] gateway/*.[ch] worker/*.[ch] worker/kinds/*.[ch] tests/*/*.[ch])
@@ -143,6 +152,7 @@ help:
 	@echo 'make test           every suite, as CI runs it'
 	@echo 'make unit|kinds|integration|story [T=suite/name]'
 	@echo '                    one suite, or the tests matching a Criterion pattern'
+	@echo 'make fuzz T=codec|json'
 	@echo 'make SANITIZE=address,undefined unit'
 	@echo '                    the same in a sanitized tree; any report fails the run'
 	@echo 'make format lint    clang-format; clang-format check and cppcheck'

@@ -1,7 +1,7 @@
 /* libFuzzer target: bytes from a client or from Redis. The first byte picks the message. What is taken must pass the
  * checks and come back the same.
  *
- *   clang -fsanitize=fuzzer,address,undefined ... tests/fuzz/codec_fuzz.c && ./codec_fuzz tests/fuzz/corpus/codec
+ *   make fuzz T=codec
  */
 #include "common/mem.h"
 #include "proto/bus.pb-c.h"

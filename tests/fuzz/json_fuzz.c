@@ -2,7 +2,7 @@
  * the second time on: a payload given as base64 may hold defaults and unknown fields, which its object does not
  * show).
  *
- *   clang -fsanitize=fuzzer,address,undefined ... tests/fuzz/json_fuzz.c && ./json_fuzz tests/fuzz/corpus/json
+ *   make fuzz T=json
  */
 #include "common/mem.h"
 #include "proto/client.pb-c.h"
