@@ -156,13 +156,11 @@ static void record_results(struct room *room, struct arena *arena, struct commit
 
 static void record_log(struct room *room, struct arena *arena, struct commit_room *out) {
   const struct backlog *backlog = &room->backlog;
-  const struct backlog_event *events = backlog->events + (backlog->n - backlog->unwritten);
   out->log = take(arena, (backlog->unwritten + 1) * sizeof *out->log);
-  out->n_log = backlog->unwritten;
-  for (size_t i = 0; i < out->n_log; i++) {
-    out->log[i] = (struct commit_log_entry){.seq = events[i].seq,
-                                            .to = bytes_of_str(events[i].to),
-                                            .message = bytes_of(events[i].message, events[i].len)};
+  for (size_t i = backlog->n - backlog->unwritten; i < backlog->n; i++) {
+    const struct backlog_event *event = &backlog->events[i];
+    out->log[out->n_log++] = (struct commit_log_entry){
+        .seq = event->seq, .to = bytes_of_str(event->to), .message = bytes_of(event->message, event->len)};
   }
 }
 
