@@ -75,7 +75,6 @@ const struct metric_row gateway_metric_rows[] = {
     COUNTER(deliveries_unknown, "Deliveries for connections that were gone."),
     COUNTER(lists, "Room listings asked for."),
     SECONDS(append_time, "From an append call to its answer."),
-    SECONDS(answer_time, "From a client's message to its room's answer."),
 };
 
 const size_t gateway_metric_row_count = sizeof gateway_metric_rows / sizeof gateway_metric_rows[0];

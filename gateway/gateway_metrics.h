@@ -75,7 +75,6 @@ struct gateway_metrics {
   uint64_t deliveries_unknown; /* for a connection that is not there any more */
   uint64_t lists;
   struct metric_histogram append_time; /* from the call to its answer */
-  struct metric_histogram answer_time; /* from a client's message to the room's answer */
 };
 
 extern const struct metric_row gateway_metric_rows[];

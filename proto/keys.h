@@ -42,7 +42,6 @@ struct key key_rooms_of_kind(const char *prefix, const char *kind); /* zset: lis
 
 /* ---- of a process ---- */
 struct key key_worker(const char *prefix, const char *worker);          /* hash */
-struct key key_worker_control(const char *prefix, const char *worker);  /* stream */
 struct key key_gateway(const char *prefix, const char *gateway);        /* hash with TTL */
 struct key key_gateway_events(const char *prefix, const char *gateway); /* stream with TTL */
 

@@ -67,7 +67,8 @@ bool property_name_is_valid(const char *name, size_t len);
 bool property_value_is_valid(const char *value, size_t len);
 
 /* The name of a room made by `create`: "~" and the first 130 bits of `digest` in lower-case base32 (RFC 4648,
- * section 6). The digest is SHA-256 over the player id, one NUL byte, and the client's key; the caller computes it.
+ * section 6). The digest is SHA-256 over a domain of the caller's, the player id
+ * and the client's key, with a NUL byte between them; the caller computes it (gateway/requests.c).
  */
 void derived_name(const uint8_t digest[32], char out[DERIVED_NAME_LEN + 1]);
 

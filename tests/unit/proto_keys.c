@@ -14,7 +14,6 @@ Test(keys, are_as_documented) {
   is(key_config("heya:"), "heya:config");
   is(key_workers("heya:"), "heya:workers");
   is(key_worker("heya:", "w-1"), "heya:worker:w-1");
-  is(key_worker_control("heya:", "w-1"), "heya:worker:w-1:ctl");
   is(key_gateway("heya:", "g-1"), "heya:gateway:g-1");
   is(key_gateway_events("heya:", "g-1"), "heya:gateway:g-1:evt");
   is(key_part_owner("heya:", 3), "heya:part:3:owner");
