@@ -1,8 +1,8 @@
 /* Who should own which partition: the same answer in every worker from the same list of workers.
  *
- * Rendezvous hashing (Thaler and Ravishankar, 1998) with an even cap: each partition goes to the worker that ranks
- * highest for it among those that are not full; loads differ by at most one. When a worker comes or goes, mostly its
- * own share moves. Pure.
+ * An even cap: loads differ by at most one. Whoever owns something keeps it up to his cap; only what is over
+ * somebody's cap, or nobody's, moves, by rendezvous hashing (Thaler and Ravishankar, 1998): to the worker that ranks
+ * highest for it among those that are not full. So no more moves than must. Pure.
  */
 #ifndef HEYA_WORKER_ASSIGNMENT_H
 #define HEYA_WORKER_ASSIGNMENT_H
@@ -12,8 +12,10 @@
 
 #define ASSIGNMENT_NOBODY SIZE_MAX
 
-/* owners[p] becomes an index into workers, or ASSIGNMENT_NOBODY when there are none. The order of workers is of no
- * importance; ids are distinct. */
-void assignment_compute(const char *const *workers, size_t n, uint32_t partitions, size_t *owners);
+/* current[p] is an index into workers, or ASSIGNMENT_NOBODY for what is free or owned by one who is not in the list;
+ * owners[p] likewise, and NOBODY only when there are no workers. The order of workers is of no importance; ids are
+ * distinct. */
+void assignment_compute(const char *const *workers, size_t n, uint32_t partitions, const size_t *current,
+                        size_t *owners);
 
 #endif

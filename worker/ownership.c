@@ -120,6 +120,13 @@ static bool has_lease(const struct store_view *view, const char *worker) {
   return false;
 }
 
+static size_t index_in(const char *const *workers, size_t n, const char *worker) {
+  for (size_t i = 0; i < n; i++) {
+    if (strcmp(workers[i], worker) == 0) return i;
+  }
+  return ASSIGNMENT_NOBODY;
+}
+
 /* owners[p] is an index into the returned list of workers that want partitions. The caller frees it. */
 static const char **assign(const struct store_view *view, uint32_t partitions, size_t *owners) {
   const char **wanting = xcalloc(view->n_workers, sizeof *wanting);
@@ -127,7 +134,10 @@ static const char **assign(const struct store_view *view, uint32_t partitions, s
   for (size_t i = 0; i < view->n_workers; i++) {
     if (!view->workers[i].draining) wanting[n++] = view->workers[i].id;
   }
-  assignment_compute(wanting, n, partitions, owners);
+  size_t *current = xcalloc(partitions, sizeof *current);
+  for (uint32_t p = 0; p < partitions; p++) current[p] = index_in(wanting, n, view->owners[p].worker);
+  assignment_compute(wanting, n, partitions, current, owners);
+  free(current);
   return wanting;
 }
 
