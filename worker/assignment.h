@@ -1,4 +1,4 @@
-/* Who should own which partition: the same answer in every worker from the same list of workers.
+/* Who should own which partition: the same answer in every worker from the same workers and present owners.
  *
  * An even cap: loads differ by at most one. Whoever owns something keeps it up to his cap; only what is over
  * somebody's cap, or nobody's, moves, by rendezvous hashing (Thaler and Ravishankar, 1998): to the worker that ranks
