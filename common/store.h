@@ -17,6 +17,7 @@
 #define HEYA_COMMON_STORE_H
 
 #include "common/commit.h"
+#include "proto/names.h"
 
 enum store_result {
   STORE_OK,
@@ -35,6 +36,7 @@ const char *store_result_name(enum store_result);
 struct store_deployment {
   uint32_t partitions; /* in: what the process was told; out: what heya:config says */
   char cluster[33];    /* out: random id of the deployment */
+  char server[96];     /* out: which life of which Redis answers; another one may have forgotten the last writes */
 };
 /* STORE_FAILED with a message that says what to do: Redis too old, eviction policy, partition count or schema
  * differs, a command forbidden by ACL. */
@@ -52,6 +54,7 @@ struct store_owner {
   char worker[64]; /* "" : free */
   uint64_t epoch;
   uint64_t freed_ms; /* when it was released; 0: it was not */
+  bool lapsed;       /* the owner's lease ran out by itself; not: it holds one, or a peer or itself ended it */
 };
 /* The deployment as one call saw it. */
 struct store_view {
@@ -73,7 +76,24 @@ struct store_worker_info {
   bool draining; /* renews the lease but wants no partitions */
 };
 typedef void store_view_cb(void *arg, enum store_result, const struct store_view *);
-typedef void store_claim_cb(void *arg, enum store_result, uint64_t epoch, struct stream_id done);
+
+/* What a worker was doing when it died: it was in a kind's code for this room. Left by the dying worker itself
+ * (`sure`), or, by one that had reason to expect the worst, as a note before each step. */
+struct store_blame {
+  bool sure;
+  struct stream_id entry; /* last one begun; while loading, the last one done */
+  uint32_t index;         /* within the entry's batch; STORE_BLAME_ALL: all of it was applied */
+  char room[ROOM_ID_MAX + 1];
+};
+#define STORE_BLAME_ALL UINT32_MAX
+
+struct store_claimed {
+  uint64_t epoch;
+  struct stream_id done;
+  uint32_t deaths;          /* owners in a row that died, or lost their lease, without moving `done` */
+  struct store_blame blame; /* room "": nobody is to blame */
+};
+typedef void store_claim_cb(void *arg, enum store_result, const struct store_claimed *); /* NULL unless STORE_OK */
 typedef void store_done_cb(void *arg, enum store_result);
 /* One room of a partition being loaded. image.data is NULL when only its id is left: it expired, or it is closed and
  * has a tomb until tomb_until_ms (0: none). */
@@ -167,12 +187,17 @@ struct store_ops {
   void (*suspect)(struct store *, const char *worker, store_done_cb *, void *arg);
   void (*claim)(struct store *, uint32_t partition, const char *worker, const struct store_owner *seen,
                 store_claim_cb *, void *arg);
-  void (*release)(struct store *, uint32_t partition, const char *worker, uint64_t epoch, store_done_cb *, void *arg);
+  /* Before each step of one that expects to die of it. */
+  void (*blame)(struct store *, uint32_t partition, const char *worker, uint64_t epoch, const struct store_blame *,
+                store_done_cb *, void *arg);
+  /* `successor` is woken (on_freed) if it is not "". */
+  void (*release)(struct store *, uint32_t partition, const char *worker, uint64_t epoch, const char *successor,
+                  store_done_cb *, void *arg);
   void (*load)(struct store *, uint32_t partition, store_room_cb *, store_done_cb *, void *arg);
-  /* One read at a time: blocks until any position has more, block_ms passed, or read_wake; then answers, n = 0 too.
-   */
-  void (*read)(struct store *, const struct store_position *, size_t n, uint64_t block_ms, store_read_cb *,
-               void *arg);
+  /* One read at a time: blocks until any position has more, somebody released a partition for this worker (on_freed
+   * comes first), block_ms passed, or read_wake; then answers, n = 0 too. Without positions it waits for the rest. */
+  void (*read)(struct store *, const char *worker, const struct store_position *, size_t n, uint64_t block_ms,
+               store_read_cb *, void *arg);
   void (*read_wake)(struct store *);
   void (*commit)(struct store *, const struct commit *, store_commit_cb *, void *arg);
 
@@ -194,7 +219,9 @@ struct store {
   const struct store_ops *ops;
   /* Called when `ready` changes; set by the owner of the store before the first loop turn. */
   void (*on_ready)(void *arg, bool ready);
-  void *on_ready_arg;
+  /* Another worker released this partition, in this epoch, for the reading one. A hint. NULL: not wanted. */
+  void (*on_freed)(void *arg, uint32_t partition, uint64_t epoch);
+  void *on_ready_arg; /* of both */
 };
 
 #endif

@@ -89,6 +89,7 @@ static const struct store_ops ops = {
     .retire = store_redis_retire,
     .suspect = store_redis_suspect,
     .claim = store_redis_claim,
+    .blame = store_redis_blame,
     .release = store_redis_release,
     .load = store_redis_load,
     .read = store_redis_read,

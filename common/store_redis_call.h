@@ -52,8 +52,9 @@ struct store_redis {
   struct store_call_list calls;
   struct store_delayed_list delayed; /* by a failpoint, in order */
   ev_timer delay_timer;
-  ev_timer wake_timer;     /* to ask again for a wake-up that came before the read */
-  struct store_read *read; /* the one blocking read; NULL: none */
+  ev_timer wake_timer;            /* to ask again for a wake-up that came before the read */
+  struct store_read *read;        /* the one blocking read; NULL: none */
+  struct stream_id control_after; /* what was read of the worker's control stream */
   struct store_handed *handed;
   size_t n_handed, cap_handed;
   uint64_t trimmed_us; /* when the gateway's stream was last trimmed */
@@ -144,8 +145,10 @@ void store_redis_retire(struct store *, const char *worker, store_done_cb *, voi
 void store_redis_suspect(struct store *, const char *worker, store_done_cb *, void *arg);
 void store_redis_claim(struct store *, uint32_t partition, const char *worker, const struct store_owner *seen,
                        store_claim_cb *, void *arg);
-void store_redis_release(struct store *, uint32_t partition, const char *worker, uint64_t epoch, store_done_cb *,
-                         void *arg);
+void store_redis_blame(struct store *, uint32_t partition, const char *worker, uint64_t epoch,
+                       const struct store_blame *, store_done_cb *, void *arg);
+void store_redis_release(struct store *, uint32_t partition, const char *worker, uint64_t epoch,
+                         const char *successor, store_done_cb *, void *arg);
 void store_redis_commit(struct store *, const struct commit *, store_commit_cb *, void *arg);
 
 /* ---- store_redis_load.c ---- */
@@ -163,8 +166,8 @@ void store_redis_append(struct store *, const char *gateway, uint64_t generation
 void store_redis_list(struct store *, const struct store_list *, store_list_cb *, void *arg);
 
 /* ---- store_redis_read.c ---- */
-void store_redis_read(struct store *, const struct store_position *, size_t n, uint64_t block_ms, store_read_cb *,
-                      void *arg);
+void store_redis_read(struct store *, const char *worker, const struct store_position *, size_t n, uint64_t block_ms,
+                      store_read_cb *, void *arg);
 void store_redis_read_wake(struct store *);
 void store_redis_deliveries(struct store *, const char *gateway, struct stream_id after, uint64_t block_ms,
                             store_deliveries_cb *, void *arg);

@@ -1,5 +1,5 @@
-/* The blocking reads: commands of partitions for a worker, deliveries for a gateway. One at a time, on the reads
- * link.
+/* The blocking reads: commands of partitions (and news of released ones) for a worker, deliveries for a gateway. One
+ * at a time, on the reads link.
  *
  * A blocked read is woken with CLIENT UNBLOCK on the other link. That may reach Redis before the read itself does,
  * and then answers 0: so it is sent again until the read is answered.
@@ -27,7 +27,7 @@ struct store_read {
   void *arg;
   bool waking;
   uint64_t block_ms;
-  struct key events;      /* of deliveries: the stream */
+  struct key events;      /* of deliveries: the stream; of read: the worker's control stream */
   struct stream_id after; /* of deliveries */
   size_t n_trimmed;       /* entries in the trim under way */
   size_t n;
@@ -85,6 +85,28 @@ static size_t parse_entries(const struct store_read *read, const struct redisRep
   return n;
 }
 
+/* Partitions that others released for this worker: hints, so what cannot be one is passed over. */
+static void hand_out_freed(struct store_redis *store, const struct redisReply *list) {
+  for (size_t i = 0; i < redis_reply_count(list); i++) {
+    const struct redisReply *entry = redis_reply_at(list, i), *fields = redis_reply_at(entry, 1);
+    uint64_t partition, epoch;
+    struct stream_id id;
+    if (!redis_reply_stream_id(redis_reply_at(entry, 0), &id)) continue;
+    store->control_after = id;
+    if (redis_reply_u64(redis_reply_at(fields, 1), &partition) && partition < store->options.partitions &&
+        redis_reply_u64(redis_reply_at(fields, 3), &epoch) && store->base.on_freed)
+      store->base.on_freed(store->base.on_ready_arg, (uint32_t)partition, epoch);
+  }
+}
+
+static void hand_out_control(const struct store_read *read, const struct redisReply *streams) {
+  for (size_t i = 0; i < redis_reply_count(streams); i++) {
+    const struct redisReply *stream = redis_reply_at(streams, i);
+    if (redis_reply_is(redis_reply_at(stream, 0), read->events.text))
+      hand_out_freed(read->store, redis_reply_at(stream, 1));
+  }
+}
+
 static size_t parse_deliveries(const struct redisReply *streams, struct store_delivery *deliveries) {
   const struct redisReply *list = redis_reply_at(redis_reply_at(streams, 0), 1);
   size_t n = 0;
@@ -120,6 +142,7 @@ static void read_finish(struct store_read *read, enum store_result result, const
   if (read->read) {
     struct store_entry *entries = (void *)buf_reserve(&scratch, (n + 1) * sizeof *entries);
     n = parse_entries(read, streams, entries);
+    hand_out_control(read, streams);
     read->read(read->arg, result, entries, n);
   } else {
     struct store_delivery *deliveries = (void *)buf_reserve(&scratch, (n + 1) * sizeof *deliveries);
@@ -170,12 +193,12 @@ static struct store_read *read_new(struct store_redis *store, size_t n, uint64_t
   return read;
 }
 
-void store_redis_read(struct store *base, const struct store_position *positions, size_t n, uint64_t block_ms,
-                      store_read_cb *cb, void *arg) {
+void store_redis_read(struct store *base, const char *worker, const struct store_position *positions, size_t n,
+                      uint64_t block_ms, store_read_cb *cb, void *arg) {
   struct store_redis *store = store_redis_of(base);
   struct store_read *read = read_new(store, n, block_ms, arg);
-  assert(n > 0);
   read->read = cb;
+  read->events = key_worker_control(store->prefix, worker);
   for (size_t i = 0; i < n; i++) read->partitions[i] = positions[i].partition;
   if (!store->was_ready) {
     redis_link_refuse(store->reads, on_read, read);
@@ -186,7 +209,9 @@ void store_redis_read(struct store *base, const struct store_position *positions
     struct key key = key_part_commands(store->prefix, positions[i].partition);
     redis_args_copy(&store->args, key_bytes(&key));
   }
+  redis_args_bytes(&store->args, key_bytes(&read->events));
   for (size_t i = 0; i < n; i++) redis_args_stream_id(&store->args, positions[i].after);
+  redis_args_stream_id(&store->args, store->control_after);
   send_xread(read);
 }
 

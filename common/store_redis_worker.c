@@ -42,6 +42,7 @@ static void parse_owner(const struct redisReply *list, size_t at, struct store_o
   bool ok = redis_reply_is(worker, "") || process_id(worker, owner->worker, sizeof owner->worker);
   ok = redis_reply_u64(redis_reply_at(list, at + 1), &owner->epoch) && ok;
   ok = redis_reply_u64(redis_reply_at(list, at + 2), &owner->freed_ms) && ok;
+  owner->lapsed = redis_reply_is(redis_reply_at(list, at + 3), "1");
   if (!ok) *owner = (struct store_owner){.worker = "?"};
 }
 
@@ -63,7 +64,7 @@ static void finish_renew(struct store_call *call, enum store_result result, cons
   struct store_view view = {0};
   const struct redisReply *lists[3] = {redis_reply_at(reply, 1), redis_reply_at(reply, 2), redis_reply_at(reply, 3)};
   warn(call, &call->store->logged.renew, "renew_refused", message);
-  size_t n_owners = redis_reply_count(lists[1]) / 3;
+  size_t n_owners = redis_reply_count(lists[1]) / 4;
   if (result == STORE_OK &&
       (!redis_reply_u64(redis_reply_at(reply, 0), &view.now_ms) || n_owners != store->options.partitions)) {
     warn(call, &call->store->logged.renew, "renew_refused", store_bad_answer);
@@ -81,7 +82,7 @@ static void finish_renew(struct store_call *call, enum store_result result, cons
   const char **addresses = xcalloc(n_gateways, sizeof *addresses);
   view.n_workers = parse_workers(lists[0], workers);
   for (size_t p = 0; p < n_owners; p++) {
-    parse_owner(lists[1], p * 3, &owners[p]);
+    parse_owner(lists[1], p * 4, &owners[p]);
     if (owners[p].worker[0] == '?') log_error(store->log, "partition_owner_damaged", F_U("partition", p));
   }
   view.n_owners = n_owners;
@@ -147,10 +148,9 @@ void store_redis_suspect(struct store *base, const char *worker, store_done_cb *
 
 static void finish_claim(struct store_call *call, enum store_result result, const char *message,
                          const struct redisReply *reply) {
-  uint64_t epoch = 0;
-  struct stream_id done = {0};
-  if (result == STORE_OK && (!redis_reply_u64(redis_reply_at(reply, 0), &epoch) ||
-                             !redis_reply_stream_id(redis_reply_at(reply, 1), &done))) {
+  struct store_claimed claimed = {0};
+  if (result == STORE_OK && (!redis_reply_u64(redis_reply_at(reply, 0), &claimed.epoch) ||
+                             !redis_reply_stream_id(redis_reply_at(reply, 1), &claimed.done))) {
     result = STORE_BROKEN;
     message = store_bad_answer;
   }
@@ -158,7 +158,7 @@ static void finish_claim(struct store_call *call, enum store_result result, cons
     log_limited(call->store->log, &call->store->logged.claim,
                 result == STORE_DENIED ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "claim_refused",
                 F_U("partition", call->with.partition), F_S("message", message));
-  call->cb.claim(call->arg, result, epoch, done);
+  call->cb.claim(call->arg, result, result == STORE_OK ? &claimed : NULL);
 }
 
 void store_redis_claim(struct store *base, uint32_t partition, const char *worker, const struct store_owner *seen,
@@ -177,7 +177,7 @@ void store_redis_claim(struct store *base, uint32_t partition, const char *worke
 }
 
 void store_redis_release(struct store *base, uint32_t partition, const char *worker, uint64_t epoch,
-                         store_done_cb *cb, void *arg) {
+                         const char *successor, store_done_cb *cb, void *arg) {
   struct store_redis *store = store_redis_of(base);
   struct store_call *call = store_call_done(store, cb, arg);
   redis_args_call(&store->args, FUNCTION_RELEASE);
@@ -185,7 +185,24 @@ void store_redis_release(struct store *base, uint32_t partition, const char *wor
   redis_args_u64(&store->args, partition);
   redis_args_text(&store->args, worker);
   redis_args_u64(&store->args, epoch);
+  redis_args_text(&store->args, successor);
   store_call_send(call, "store.release");
+}
+
+void store_redis_blame(struct store *base, uint32_t partition, const char *worker, uint64_t epoch,
+                       const struct store_blame *blame, store_done_cb *cb, void *arg) {
+  struct store_redis *store = store_redis_of(base);
+  struct store_call *call = store_call_done(store, cb, arg);
+  redis_args_call(&store->args, FUNCTION_BLAME);
+  redis_args_text(&store->args, store->prefix);
+  redis_args_u64(&store->args, partition);
+  redis_args_text(&store->args, worker);
+  redis_args_u64(&store->args, epoch);
+  redis_args_bool(&store->args, blame->sure);
+  redis_args_stream_id(&store->args, blame->entry);
+  redis_args_u64(&store->args, blame->index);
+  redis_args_text(&store->args, blame->room);
+  store_call_send(call, "store.blame");
 }
 
 /* ---- commit ---- */

@@ -283,6 +283,12 @@ end
 
 local function lease_of(prefix, worker) return tonumber(redis.call('ZSCORE', prefix .. 'workers', worker) or '0') end
 
+-- Its lease ran out by itself: it may only be stalled, or Redis was. Who was suspected or closed has no entry.
+local function has_lapsed(prefix, worker, now)
+  local lease = worker ~= '' and redis.call('ZSCORE', prefix .. 'workers', worker)
+  return lease and tonumber(lease) <= now
+end
+
 local function owner_of(p, keys)
   check_type(p, keys.owner, 'hash')
   local owner = redis.call('HMGET', keys.owner, 'worker', 'epoch')
@@ -290,7 +296,8 @@ local function owner_of(p, keys)
 end
 
 -- prefix, worker, lease in ms, partitions, "1" if draining, n, then n fields and values for people
--- -> now, {worker, lease end, draining, address ...}, {owner, epoch, freed_ms ...} of each partition, {gateway, address ...}
+-- -> now, {worker, lease end, draining, address ...}, {owner, epoch, freed_ms, lapsed ...} of each partition,
+--    {gateway, address ...}
 local function renew(_, argv)
   local a = arguments(argv)
   local prefix, worker, lease, partitions, draining = a.text(), a.text(), a.int(), a.int(), a.text()
@@ -307,7 +314,8 @@ local function renew(_, argv)
   redis.call('HSET', key, 'draining', draining, 'renewed_ms', integer(now))
   call_with_run(argv, details, 'HSET', key)
   redis.call('PEXPIRE', key, integer(lease * 4))
-  redis.call('ZREMRANGEBYSCORE', prefix .. 'workers', '-inf', integer(now - 60000))
+  if not is_or_none(key .. ':ctl', 'stream') then redis.call('DEL', key .. ':ctl') end -- holds only hints
+  redis.call('ZREMRANGEBYSCORE', prefix .. 'workers', '-inf', integer(now - 600000))
   redis.call('ZREMRANGEBYSCORE', prefix .. 'gateways', '-inf', integer(now - 60000))
 
   local workers, owners = {}, {}
@@ -323,6 +331,7 @@ local function renew(_, argv)
     owners[#owners + 1] = owner[1] or ''
     owners[#owners + 1] = owner[2] or '0'
     owners[#owners + 1] = owner[3] or '0'
+    owners[#owners + 1] = has_lapsed(prefix, owner[1] or '', now) and '1' or '0'
   end
   local gateways = {}
   for _, id in ipairs(redis.call('ZRANGE', prefix .. 'gateways', '(' .. integer(now), '+inf', 'BYSCORE')) do
@@ -378,15 +387,20 @@ local function claim(_, argv)
   return {integer(tonumber(epoch) + 1), done}
 end
 
--- prefix, partition, worker, epoch
+-- prefix, partition, worker, epoch, successor: who is woken to claim it; '' if nobody is known to want it.
 local function release(_, argv)
   local a = arguments(argv)
-  local prefix, p, worker, epoch = a.text(), a.int(), a.text(), a.text()
+  local prefix, p, worker, epoch, successor = a.text(), a.int(), a.text(), a.text(), a.text()
   a.finish()
   local keys = partition_keys(prefix, p)
+  local control = prefix .. 'worker:' .. successor .. ':ctl'
   local owner, owner_epoch = owner_of(p, keys)
   if owner ~= worker or owner_epoch ~= epoch then fail('DENIED', 'owned by', owner, 'epoch', owner_epoch) end
   redis.call('HSET', keys.owner, 'worker', '', 'freed_ms', integer(now_ms()))
+  if successor ~= '' and is_or_none(control, 'stream') then
+    redis.call('XADD', control, 'MAXLEN', '64', '*', 'p', integer(p), 'e', epoch)
+    redis.call('PEXPIRE', control, '60000')
+  end
   return redis.status_reply('OK')
 end
 

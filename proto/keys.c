@@ -52,6 +52,10 @@ struct key key_worker(const char *prefix, const char *worker) {
   return make("%sworker:%s", prefix, worker);
 }
 
+struct key key_worker_control(const char *prefix, const char *worker) {
+  return make("%sworker:%s:ctl", prefix, worker);
+}
+
 struct key key_gateway(const char *prefix, const char *gateway) {
   return make("%sgateway:%s", prefix, gateway);
 }

@@ -42,6 +42,7 @@ struct key key_rooms_of_kind(const char *prefix, const char *kind); /* zset: lis
 
 /* ---- of a process ---- */
 struct key key_worker(const char *prefix, const char *worker);          /* hash */
+struct key key_worker_control(const char *prefix, const char *worker);  /* stream: partitions released for it */
 struct key key_gateway(const char *prefix, const char *gateway);        /* hash with TTL */
 struct key key_gateway_events(const char *prefix, const char *gateway); /* stream with TTL */
 
@@ -68,6 +69,7 @@ struct key key_tomb(const char *prefix, const char *id);          /* string with
 #define FUNCTION_COMMIT          "heya1_commit"
 #define FUNCTION_CLAIM           "heya1_claim"
 #define FUNCTION_RELEASE         "heya1_release"
+#define FUNCTION_BLAME           "heya1_blame"
 #define FUNCTION_RENEW           "heya1_renew"
 #define FUNCTION_SUSPECT         "heya1_suspect"
 #define FUNCTION_WORKER_CLOSE    "heya1_worker_close"

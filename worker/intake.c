@@ -1,5 +1,6 @@
-/* One blocking read over the streams of all live partitions. Each answer is checked against the epoch in which the
- * read was sent: a late one for a partition that was lost, or lost and won again, is thrown away. */
+/* One blocking read over the streams of all live partitions, and of the news that somebody released one for us. Each
+ * answer is checked against the epoch in which the read was sent: a late one for a partition that was lost, or lost
+ * and won again, is thrown away. */
 #include "worker/worker.h"
 
 #define READ_BLOCK_MS     1000
@@ -58,10 +59,8 @@ void intake_turn(struct worker *worker) {
     if (slot->state != SLOT_LIVE) continue;
     positions[n++] = (struct store_position){.partition = p, .after = slot->partition.cursor};
   }
-  if (n) {
-    worker->reading = true;
-    worker->wake_wanted = false;
-    store->ops->read(store, positions, n, READ_BLOCK_MS, on_read, worker);
-  }
+  worker->reading = true;
+  worker->wake_wanted = false;
+  store->ops->read(store, worker->config.id, positions, n, READ_BLOCK_MS, on_read, worker);
   arena_reset(&worker->frozen);
 }

@@ -1,5 +1,10 @@
 /* Which partitions are ours. Every renewal of the lease answers with a view of the deployment; from it each worker
  * computes who should own what, claims what is free or orphaned and its own, and lets go of what others should have.
+ * Who lets go names the successor, and Redis wakes it; polling is only the backstop.
+ *
+ * A worker whose lease ended by suspicion or retirement is dead at once. One whose lease merely ran out may have been
+ * cut off from Redis together with us: for one lease after we were away ourselves, such owners keep their partitions,
+ * so that whoever comes back first does not take everything from all the others.
  */
 #include "common/mem.h"
 #include "worker/assignment.h"
@@ -64,7 +69,7 @@ static void on_loaded(void *arg, enum store_result result) {
            F_U("rooms", repository_count(&slot->partition.repository)));
 }
 
-static void on_claimed(void *arg, enum store_result result, uint64_t epoch, struct stream_id done) {
+static void on_claimed(void *arg, enum store_result result, const struct store_claimed *claimed) {
   struct slot *slot = arg;
   struct worker *worker = slot->worker;
   if (result != STORE_OK || slot->abandon) {
@@ -76,9 +81,9 @@ static void on_claimed(void *arg, enum store_result result, uint64_t epoch, stru
     return;
   }
   worker->metrics->claims++;
-  slot->epoch = epoch;
+  slot->epoch = claimed->epoch;
   slot->state = SLOT_LOADING;
-  partition_open(&slot->partition, epoch, done);
+  partition_open(&slot->partition, claimed->epoch, claimed->done);
   worker->store->ops->load(worker->store, slot_number(slot), on_room, on_loaded, slot);
 }
 
@@ -88,6 +93,13 @@ static void claim(struct slot *slot, const struct store_owner *seen) {
   slot->state = SLOT_CLAIMING;
   slot->abandon = false;
   worker->store->ops->claim(worker->store, slot_number(slot), worker->config.id, seen, on_claimed, slot);
+}
+
+void ownership_freed(struct worker *worker, uint32_t partition, uint64_t epoch) {
+  struct slot *slot = &worker->slots[partition];
+  if (worker->state != WORKER_RUNNING || !worker->initialised || slot->state != SLOT_FREE) return;
+  worker->metrics->woken++;
+  claim(slot, &(struct store_owner){.epoch = epoch});
 }
 
 /* ---- release ---- */
@@ -107,7 +119,7 @@ void ownership_release_clean(struct worker *worker) {
     partition_close(&slot->partition);
     slot->state = SLOT_RELEASING;
     log_info(worker->log, "partition_released", F_U("partition", p), F_U("epoch", slot->epoch));
-    worker->store->ops->release(worker->store, p, worker->config.id, slot->epoch, on_released, slot);
+    worker->store->ops->release(worker->store, p, worker->config.id, slot->epoch, slot->successor, on_released, slot);
   }
 }
 
@@ -142,18 +154,30 @@ static const char **assign(const struct store_view *view, uint32_t partitions, s
 }
 
 /* Redis says it is ours. */
-static void keep_own(struct slot *slot, const struct store_owner *owner, bool wanted, uint64_t now_ms) {
+static void keep_own(struct slot *slot, const struct store_owner *owner, const char *heir, uint64_t now_ms) {
   struct worker *worker = slot->worker;
+  bool wanted = strcmp(heir, worker->config.id) == 0;
   bool stopping = worker->state == WORKER_STOPPING;
   if (slot->state == SLOT_LIVE && slot->epoch < owner->epoch) slot_drop(slot, "an epoch of ours that we do not know");
   if (slot->state == SLOT_FREE && !stopping) claim(slot, owner);
   if (slot->state == SLOT_FREE && stopping) {
     slot->state = SLOT_RELEASING;
-    worker->store->ops->release(worker->store, slot_number(slot), worker->config.id, owner->epoch, on_released, slot);
+    worker->store->ops->release(worker->store, slot_number(slot), worker->config.id, owner->epoch, heir, on_released,
+                                slot);
   }
   if (slot->state == SLOT_LIVE && (stopping || (!wanted && now_ms > slot->since_ms + SETTLE_MS))) {
     slot->state = SLOT_LEAVING;
   }
+  if (slot->state == SLOT_LEAVING) snprintf(slot->successor, sizeof slot->successor, "%s", wanted ? "" : heir);
+}
+
+void ownership_forgive(struct worker *worker) {
+  uint64_t now_us = worker->store->ops->monotonic_us(worker->store);
+  worker->lapsed_are_alive_until_us = now_us + worker->config.lease_ms * 1000;
+}
+
+static bool is_forgiving(const struct worker *worker) {
+  return worker->store->ops->monotonic_us(worker->store) < worker->lapsed_are_alive_until_us;
 }
 
 /* Redis says it is not ours. */
@@ -166,7 +190,7 @@ static void take_others(struct slot *slot, const struct store_owner *owner, bool
   }
   if (slot->state != SLOT_FREE || worker->state != WORKER_RUNNING) return;
   bool is_free = owner->worker[0] == '\0';
-  bool is_orphan = !is_free && !has_lease(view, owner->worker);
+  bool is_orphan = !is_free && !has_lease(view, owner->worker) && !(owner->lapsed && is_forgiving(worker));
   bool for_all = is_free && owner->freed_ms && view->now_ms > owner->freed_ms + FREE_FOR_ALL_MS;
   if ((wanted && (is_free || is_orphan)) || for_all) {
     claim(slot, owner);
@@ -184,6 +208,9 @@ static void on_view(void *arg, enum store_result result, const struct store_view
     log_warn(worker->log, "renew_failed", F_S("result", store_result_name(result)));
     return;
   }
+  if (worker->renewed_at_us && now_us - worker->renewed_at_us > worker->config.lease_ms * 1000)
+    ownership_forgive(worker);
+  worker->renewed_at_us = now_us;
   worker->renewed = true;
   worker->expecting = false;
   if (worker->observer.view) worker->observer.view(worker->observer.arg, view);
@@ -192,11 +219,11 @@ static void on_view(void *arg, enum store_result result, const struct store_view
   for (uint32_t p = 0; p < worker->config.partitions; p++) {
     struct slot *slot = &worker->slots[p];
     const struct store_owner *owner = &view->owners[p];
-    bool wanted = owners[p] != ASSIGNMENT_NOBODY && strcmp(wanting[owners[p]], worker->config.id) == 0;
+    const char *heir = owners[p] == ASSIGNMENT_NOBODY ? "" : wanting[owners[p]];
     if (strcmp(owner->worker, worker->config.id) == 0) {
-      keep_own(slot, owner, wanted, view->now_ms);
+      keep_own(slot, owner, heir, view->now_ms);
     } else {
-      take_others(slot, owner, wanted, view);
+      take_others(slot, owner, strcmp(heir, worker->config.id) == 0, view);
     }
     if (slot->state == SLOT_LIVE) {
       partition_check_gateways(&slot->partition, view->gateways, view->n_gateways, view->now_ms);

@@ -7,9 +7,14 @@
 #define MAX_WAIT_US        250000
 #define INIT_RETRY_US      1000000
 
+static void on_freed(void *arg, uint32_t partition, uint64_t epoch) {
+  ownership_freed(arg, partition, epoch);
+}
+
 static void on_ready(void *arg, bool ready) {
   struct worker *worker = arg;
   log_info(worker->log, ready ? "redis_connected" : "redis_lost");
+  if (ready && worker->joined) ownership_forgive(worker);
   if (ready) return;
   worker->initialised = false;
   worker->renewed = false;
@@ -33,6 +38,7 @@ struct worker *worker_create(const struct worker_config *config, struct store *s
   }
   arena_init(&worker->frozen, FROZEN_FIRST_BYTES, ARENA_NO_LIMIT);
   store->on_ready = on_ready;
+  store->on_freed = on_freed;
   store->on_ready_arg = worker;
   return worker;
 }

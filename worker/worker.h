@@ -34,14 +34,15 @@ enum slot_state {
 struct slot {
   struct worker *worker;
   enum slot_state state;
-  uint64_t epoch;             /* while not FREE or CLAIMING */
-  uint64_t since_ms;          /* Redis's clock when it became LIVE */
-  uint64_t retry_at_us;       /* not claimed before, after an error */
-  uint64_t read_epoch;        /* when the outstanding read was sent; 0: not in it */
-  uint64_t commit_epoch;      /* in the outstanding commit; 0: not in it */
-  bool abandon;               /* CLAIMING or LOADING: the connection broke, give it up */
-  char heal[ROOM_ID_MAX + 1]; /* a room whose keys are unsound; "" if none */
-  struct partition partition; /* open while LOADING, LIVE, LEAVING */
+  uint64_t epoch;                     /* while not FREE or CLAIMING */
+  uint64_t since_ms;                  /* Redis's clock when it became LIVE */
+  uint64_t retry_at_us;               /* not claimed before, after an error */
+  uint64_t read_epoch;                /* when the outstanding read was sent; 0: not in it */
+  uint64_t commit_epoch;              /* in the outstanding commit; 0: not in it */
+  bool abandon;                       /* CLAIMING or LOADING: the connection broke, give it up */
+  char successor[PROCESS_ID_MAX + 1]; /* LEAVING, RELEASING: who should have it; "" if nobody */
+  char heal[ROOM_ID_MAX + 1];         /* a room whose keys are unsound; "" if none */
+  struct partition partition;         /* open while LOADING, LIVE, LEAVING */
 };
 
 struct worker_config {
@@ -75,7 +76,9 @@ struct worker {
   bool initialising, initialised; /* of this connection */
   bool renewing, renewed;
   uint64_t renew_at_us;
-  bool expecting; /* a partition that should be ours is held by somebody who will release it */
+  uint64_t renewed_at_us;             /* when the last renewal was answered */
+  uint64_t lapsed_are_alive_until_us; /* see ownership.c */
+  bool expecting;                     /* a partition that should be ours is held by somebody who will release it */
   bool retiring;
   bool reading, wake_wanted;
   uint64_t read_at_us; /* not read before, after an error */
@@ -109,6 +112,10 @@ bool worker_ready(const struct worker *, struct buf *reason);
 
 void ownership_turn(struct worker *);
 uint64_t ownership_wait_us(const struct worker *, uint64_t now_us);
+/* Somebody released a partition for us, in this epoch. */
+void ownership_freed(struct worker *, uint32_t partition, uint64_t epoch);
+/* Redis was away, or we were: so may others have been. */
+void ownership_forgive(struct worker *);
 /* Throws the slot's memory away. It becomes FREE, and is claimed again when Redis says it is ours. */
 void slot_drop(struct slot *, const char *reason);
 /* Soon: a view is needed. */

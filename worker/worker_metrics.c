@@ -30,6 +30,7 @@ static const struct metric_row rows[] = {
     COUNTER(commits_failed, "Commits refused by Redis."),
     COUNTER(claims, "Partitions claimed."),
     COUNTER(claims_denied, "Claims that somebody else was faster with."),
+    COUNTER(woken, "Partitions that another worker released for this one, and said so."),
     COUNTER(releases, "Partitions released."),
     COUNTER(dropped, "Partitions dropped because they were lost or in doubt."),
     COUNTER(suspicions, "Peers that were seen to die."),

@@ -163,6 +163,15 @@ Test(store, release_frees_only_ones_own_epoch) {
   is(do_release(&f, 3, "w-1", epoch), STORE_DENIED);
 }
 
+Test(store, a_lease_that_ran_out_is_told_from_one_that_was_ended) {
+  fixture_own(&f, 0);
+  cr_assert_not(do_renew(&f, "w-2", 60000, false).owners[0].lapsed);
+  redis_do(f.redis, "ZADD heya:workers %lu w-1", (unsigned long)redis_now_ms(f.redis) - 5);
+  cr_assert(do_renew(&f, "w-2", 60000, false).owners[0].lapsed);
+  ok(do_suspect(&f, "w-1"));
+  cr_assert_not(do_renew(&f, "w-2", 60000, false).owners[0].lapsed);
+}
+
 /* ---- gateways and append ---- */
 
 Test(store, gateway_opens_younger_generations_with_its_append_numbers) {

@@ -165,11 +165,12 @@ static void on_view(void *arg, enum store_result result, const struct store_view
   for (size_t i = 0; i < view->n_owners && i < 16; i++) answer->owners[i] = view->owners[i];
 }
 
-static void on_claim(void *arg, enum store_result result, uint64_t epoch, struct stream_id done) {
+static void on_claim(void *arg, enum store_result result, const struct store_claimed *claimed) {
   struct answer *answer = arg;
   on_done(arg, result);
-  answer->number = epoch;
-  answer->done = done;
+  if (!claimed) return;
+  answer->number = claimed->epoch;
+  answer->done = claimed->done;
 }
 
 void on_room(void *arg, const char *id, struct bytes image, uint64_t tomb_until_ms) {
@@ -296,7 +297,7 @@ struct answer do_claim(struct fixture *f, uint32_t p, const char *worker, const 
 
 struct answer do_release(struct fixture *f, uint32_t p, const char *worker, uint64_t epoch) {
   struct answer answer = {0};
-  OPS->release(f->store, p, worker, epoch, on_done, &answer);
+  OPS->release(f->store, p, worker, epoch, "", on_done, &answer);
   return finish(f, &answer);
 }
 
@@ -308,7 +309,7 @@ struct answer do_load(struct fixture *f, uint32_t p) {
 
 struct answer do_read(struct fixture *f, uint32_t p, struct stream_id after, uint64_t block_ms) {
   struct answer answer = {0};
-  OPS->read(f->store, &(struct store_position){.partition = p, .after = after}, 1, block_ms, on_read, &answer);
+  OPS->read(f->store, "w-1", &(struct store_position){.partition = p, .after = after}, 1, block_ms, on_read, &answer);
   return finish(f, &answer);
 }
 

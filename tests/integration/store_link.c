@@ -44,17 +44,74 @@ Test(store_link, a_blocked_read_answers_an_append) {
   fixture_start(&f, NULL);
   struct answer answer = {0};
   ok(do_open(&f, "g-1", false));
-  f.store->ops->read(f.store, positions, 2, 60000, on_read, &answer);
+  f.store->ops->read(f.store, "w-1", positions, 2, 60000, on_read, &answer);
   cr_assert(wait_until(2000, blocked, NULL));
   ok(do_append(&f, "g-1", 1, 1, 1, false, "x"));
   cr_assert(fixture_wait(&f, &answer.fired, 1));
   cr_assert_str_eq(answer.text, "1:g-1:x ");
 }
 
+struct freed {
+  unsigned fired;
+  uint32_t partition;
+  uint64_t epoch;
+};
+
+static void on_freed(void *arg, uint32_t partition, uint64_t epoch) {
+  struct freed *freed = arg;
+  *freed = (struct freed){.fired = freed->fired + 1, .partition = partition, .epoch = epoch};
+}
+
+static void read_for(const char *worker, struct answer *answer) {
+  *answer = (struct answer){0};
+  f.store->ops->read(f.store, worker, NULL, 0, 60000, on_read, answer);
+  cr_assert(wait_until(2000, blocked, NULL));
+}
+
+Test(store_link, a_release_wakes_the_read_of_the_successor_and_says_what) {
+  fixture_start(&f, NULL);
+  struct answer read, released = {0};
+  struct freed freed = {0};
+  uint64_t epoch = fixture_own(&f, 3);
+  read_for("w-2", &read);
+  f.store->on_freed = on_freed;
+  f.store->on_ready_arg = &freed;
+  f.store->on_ready = NULL;
+  f.store->ops->release(f.store, 3, "w-1", epoch, "w-2", on_done, &released);
+  cr_assert(fixture_wait(&f, &read.fired, 1));
+  ok(read);
+  cr_assert_eq(read.n, 0);
+  cr_assert(freed.fired == 1 && freed.partition == 3 && freed.epoch == epoch);
+  cr_assert_leq(redis_integer(f.redis, "PTTL heya:worker:w-2:ctl"), 60000);
+  cr_assert_geq(redis_integer(f.redis, "PTTL heya:worker:w-2:ctl"), 1);
+}
+
+Test(store_link, what_a_control_stream_says_is_checked_and_said_once) {
+  fixture_start(&f, NULL);
+  struct answer read = {0};
+  struct freed freed = {0};
+  f.store->on_freed = on_freed;
+  f.store->on_ready_arg = &freed;
+  f.store->on_ready = NULL;
+  redis_do(f.redis, "XADD heya:worker:w-2:ctl 1-1 p 99 e 1");
+  redis_do(f.redis, "XADD heya:worker:w-2:ctl 1-2 p minus e 1");
+  redis_do(f.redis, "XADD heya:worker:w-2:ctl 1-3 nothing %b", "\0", (size_t)1);
+  redis_do(f.redis, "XADD heya:worker:w-2:ctl 1-4 p 2 e 7");
+  f.store->ops->read(f.store, "w-2", NULL, 0, 60000, on_read, &read);
+  cr_assert(fixture_wait(&f, &read.fired, 1));
+  cr_assert(freed.fired == 1 && freed.partition == 2 && freed.epoch == 7);
+  read_for("w-2", &read);
+  cr_assert_eq(freed.fired, 1);
+  redis_do(f.redis, "DEL heya:worker:w-2:ctl");
+  redis_do(f.redis, "SET heya:worker:w-2:ctl planted");
+  ok(do_renew(&f, "w-2", 60000, false));
+  cr_assert_eq(redis_integer(f.redis, "EXISTS heya:worker:w-2:ctl"), 0, "it would fail every read");
+}
+
 Test(store_link, a_blocked_read_is_woken) {
   fixture_start(&f, NULL);
   struct answer answer = {0};
-  f.store->ops->read(f.store, positions, 2, 60000, on_read, &answer);
+  f.store->ops->read(f.store, "w-1", positions, 2, 60000, on_read, &answer);
   cr_assert(wait_until(2000, blocked, NULL));
   f.store->ops->read_wake(f.store);
   cr_assert(fixture_wait(&f, &answer.fired, 1));
@@ -66,7 +123,7 @@ Test(store_link, a_wake_up_before_the_read_reached_redis_is_not_lost) {
   fixture_start(&f, NULL);
   for (unsigned i = 1; i <= 200; i++) {
     struct answer answer = {0};
-    f.store->ops->read(f.store, positions, 2, 60000, on_read, &answer);
+    f.store->ops->read(f.store, "w-1", positions, 2, 60000, on_read, &answer);
     f.store->ops->read_wake(f.store);
     f.store->ops->read_wake(f.store);
     cr_assert_eq(answer.fired, 0);
@@ -118,7 +175,7 @@ Test(store_link, a_killed_connection_loses_each_call_once_and_comes_back) {
   static struct answer answers[CALLS];
   struct answer read = {0};
   ok(do_open(&f, "g-1", false));
-  f.store->ops->read(f.store, positions, 2, 60000, on_read, &read);
+  f.store->ops->read(f.store, "w-1", positions, 2, 60000, on_read, &read);
   cr_assert(wait_until(2000, blocked, NULL));
   kill_clients();
   for (int i = 0; i < CALLS; i++) {
@@ -193,7 +250,7 @@ Test(store_link, a_redis_that_falls_silent_is_given_up) {
   f.store = fixture_store(&f, (struct store_limits){10, 1000, 10, 1000}, 300);
   fixture_wait_ready(&f, true);
   struct answer read = {0};
-  f.store->ops->read(f.store, positions, 2, 100, on_read, &read);
+  f.store->ops->read(f.store, "w-1", positions, 2, 100, on_read, &read);
   process_stop(&f.server);
   uint64_t before = clock_monotonic_us();
   is(do_gateway_renew(&f, "g-1", 1), STORE_LOST);
@@ -284,7 +341,7 @@ Test(store_link, delays_keep_the_order_of_calls) {
 Test(store_link, nothing_fires_after_destroy) {
   fixture_start(&f, NULL);
   static struct answer answers[3];
-  f.store->ops->read(f.store, positions, 2, 60000, on_read, &answers[0]);
+  f.store->ops->read(f.store, "w-1", positions, 2, 60000, on_read, &answers[0]);
   f.store->ops->load(f.store, 0, on_room, on_done, &answers[1]);
   f.store->ops->gateway_renew(f.store, "g-1", 1, 1000, on_done, &answers[2]);
   f.store->ops->destroy(f.store);

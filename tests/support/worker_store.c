@@ -59,11 +59,12 @@ static void claim(struct store *store, uint32_t p, const char *worker, const str
   of(store)->claim[p].seen = *seen;
 }
 
-static void release(struct store *store, uint32_t p, const char *worker, uint64_t epoch, store_done_cb *callback,
-                    void *arg) {
+static void release(struct store *store, uint32_t p, const char *worker, uint64_t epoch, const char *successor,
+                    store_done_cb *callback, void *arg) {
   (void)worker;
   KEEP(of(store)->release[p], callback, arg);
   of(store)->release[p].epoch = epoch;
+  snprintf(of(store)->release[p].successor, sizeof of(store)->release[p].successor, "%s", successor);
 }
 
 static void load(struct store *store, uint32_t p, store_room_cb *room, store_done_cb *callback, void *arg) {
@@ -71,12 +72,12 @@ static void load(struct store *store, uint32_t p, store_room_cb *room, store_don
   of(store)->load[p].room = room;
 }
 
-static void read_streams(struct store *store, const struct store_position *positions, size_t n, uint64_t block_ms,
-                         store_read_cb *callback, void *arg) {
+static void read_streams(struct store *store, const char *worker, const struct store_position *positions, size_t n,
+                         uint64_t block_ms, store_read_cb *callback, void *arg) {
   struct worker_store *self = of(store);
-  cr_assert(n > 0 && n <= STORE_PARTITIONS && block_ms > 0);
+  cr_assert(worker[0] && n <= STORE_PARTITIONS && block_ms > 0);
   KEEP(self->read, callback, arg);
-  memcpy(self->read.positions, positions, n * sizeof *positions);
+  if (n) memcpy(self->read.positions, positions, n * sizeof *positions);
   self->read.n = n;
 }
 
@@ -177,11 +178,12 @@ void worker_store_grant(struct worker_store *self, uint32_t p, const char *worke
   cr_assert_eq(self->claim[p].seen.epoch, owner->epoch);
   *owner = (struct store_owner){.epoch = owner->epoch + 1};
   snprintf(owner->worker, sizeof owner->worker, "%s", worker);
-  ANSWER(self->claim[p], store_claim_cb, STORE_OK, owner->epoch, done);
+  struct store_claimed claimed = {.epoch = owner->epoch, .done = done};
+  ANSWER(self->claim[p], store_claim_cb, STORE_OK, &claimed);
 }
 
 void worker_store_claim(struct worker_store *self, uint32_t p, enum store_result result) {
-  ANSWER(self->claim[p], store_claim_cb, result, 0, (struct stream_id){0});
+  ANSWER(self->claim[p], store_claim_cb, result, NULL);
 }
 
 void worker_store_room(struct worker_store *self, uint32_t p, const char *id, struct bytes image) {

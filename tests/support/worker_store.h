@@ -64,6 +64,7 @@ struct worker_store {
     store_done_cb *callback;
     void *arg;
     uint64_t epoch;
+    char successor[64];
     unsigned count;
   } release[STORE_PARTITIONS];
   struct {

@@ -48,6 +48,14 @@ static void see(void) {
   worker_turn(worker);
 }
 
+/* A read that was woken answers, and the next one goes out. */
+static void answer_woken_read(void) {
+  worker_turn(worker);
+  if (!worker->wake_wanted || !store->read.callback) return;
+  worker_store_read(store, STORE_OK, NULL, 0);
+  worker_turn(worker);
+}
+
 static void start(void) {
   worker_turn(worker);
   worker_store_init(store, STORE_OK, NULL);
@@ -60,7 +68,7 @@ static void grant_all(void) {
     if (store->claim[p].callback) worker_store_grant(store, p, ME, (struct stream_id){5, 0});
     if (store->load[p].callback) worker_store_loaded(store, p, STORE_OK);
   }
-  worker_turn(worker);
+  answer_woken_read();
 }
 
 static void start_owning_all(void) {
@@ -147,12 +155,12 @@ Test(worker, a_check_without_an_answer_is_made_again) {
 Test(worker, the_only_worker_claims_loads_and_reads_everything) {
   start();
   for (uint32_t p = 0; p < STORE_PARTITIONS; p++) cr_assert(store->claim[p].callback);
-  cr_assert_null(store->read.callback);
+  cr_assert_eq(store->read.n, 0, "it waits for news only");
   for (uint32_t p = 0; p < STORE_PARTITIONS; p++) {
     worker_store_grant(store, p, ME, (struct stream_id){100 + p, 7});
     worker_store_loaded(store, p, STORE_OK);
   }
-  worker_turn(worker);
+  answer_woken_read();
   cr_assert_eq(store->read.n, STORE_PARTITIONS);
   for (uint32_t p = 0; p < STORE_PARTITIONS; p++) {
     cr_assert_eq(store->read.positions[p].after.ms, 100 + p);
@@ -165,13 +173,14 @@ Test(worker, a_partition_that_comes_live_later_wakes_the_read) {
   start();
   worker_store_grant(store, 0, ME, (struct stream_id){0});
   worker_store_loaded(store, 0, STORE_OK);
-  worker_turn(worker);
+  answer_woken_read();
   cr_assert_eq(store->read.n, 1);
+  cr_assert_eq(store->read.wakes, 1);
   worker_store_grant(store, 1, ME, (struct stream_id){0});
   worker_store_loaded(store, 1, STORE_OK);
   worker_turn(worker);
   worker_turn(worker);
-  cr_assert_eq(store->read.wakes, 1);
+  cr_assert_eq(store->read.wakes, 2);
   worker_store_read(store, STORE_OK, NULL, 0);
   worker_turn(worker);
   cr_assert_eq(store->read.n, 2);
@@ -201,6 +210,75 @@ Test(worker, a_partition_free_for_long_is_anybodys) {
   store->now_ms += 101;
   see();
   for (uint32_t p = 0; p < STORE_PARTITIONS; p++) cr_assert(store->claim[p].callback);
+}
+
+Test(worker, what_is_released_for_us_is_claimed_at_once_and_only_then) {
+  for (uint32_t p = 0; p < STORE_PARTITIONS; p++) store->owners[p] = (struct store_owner){.worker = YOU, .epoch = 4};
+  store->workers[1] = (struct store_worker){.id = YOU};
+  store->n_workers = 2;
+  start();
+  cr_assert_null(store->claim[1].callback);
+  store->store.on_freed(store->store.on_ready_arg, 1, 4);
+  cr_assert_str_eq(store->claim[1].seen.worker, "");
+  cr_assert_eq(store->claim[1].seen.epoch, 4);
+  store->store.on_freed(store->store.on_ready_arg, 1, 4); /* said twice */
+  cr_assert_eq(store->claim[1].count, 1);
+  store->owners[1] = (struct store_owner){.epoch = 4};
+  worker_store_grant(store, 1, ME, (struct stream_id){5, 0});
+  worker_store_loaded(store, 1, STORE_OK);
+  store->store.on_freed(store->store.on_ready_arg, 1, 3); /* long ago */
+  cr_assert_eq(store->claim[1].count, 1);
+  worker_stop(worker);
+  store->store.on_freed(store->store.on_ready_arg, 2, 4);
+  cr_assert_null(store->claim[2].callback);
+}
+
+static void live_ms(uint64_t ms) {
+  for (uint64_t end_ms = store->now_ms + ms; store->now_ms < end_ms;) {
+    pass_ms(25);
+    if (store->renew.callback) worker_store_view(store);
+  }
+}
+
+/* Whether p is claimed within two views. */
+static bool is_claimed_soon(uint32_t p) {
+  see();
+  see();
+  return store->claim[p].callback != NULL;
+}
+
+Test(worker, a_lease_that_ran_out_is_an_end_like_any_other_while_nothing_is_wrong_with_us) {
+  store->owners[0] = (struct store_owner){.worker = YOU, .epoch = 4, .lapsed = true};
+  start();
+  cr_assert(store->claim[0].callback);
+}
+
+Test(worker, after_we_were_away_ourselves_a_lease_that_ran_out_is_waited_for_and_one_that_was_ended_is_not) {
+  store->owners[0] = (struct store_owner){.worker = YOU, .epoch = 4};
+  store->owners[1] = (struct store_owner){.worker = YOU, .epoch = 4};
+  store->workers[1] = (struct store_worker){.id = YOU};
+  store->n_workers = 2;
+  start();
+  worker_store_set_ready(store, false);
+  pass_ms(10000);
+  store->owners[0].lapsed = true;
+  store->n_workers = 1;
+  worker_store_set_ready(store, true);
+  start();
+  cr_assert(store->claim[1].callback);
+  cr_assert_not(is_claimed_soon(0));
+  live_ms(3001);
+  cr_assert(is_claimed_soon(0), "one lease later it is dead");
+}
+
+Test(worker, after_a_stall_of_ours_longer_than_the_lease_others_are_given_one_too) {
+  start_owning_all();
+  store->owners[0] = (struct store_owner){.worker = YOU, .epoch = 4, .lapsed = true};
+  store->now_us += 5000000; /* SIGSTOP */
+  see();
+  cr_assert_not(is_claimed_soon(0));
+  live_ms(3001);
+  cr_assert(is_claimed_soon(0));
 }
 
 Test(worker, a_denied_claim_is_not_repeated_at_once) {
@@ -425,7 +503,9 @@ Test(worker, what_another_should_own_is_released_and_no_sooner_than_after_a_seco
   unsigned leaving = 0;
   for (uint32_t p = 0; p < STORE_PARTITIONS; p++) {
     leaving += worker->slots[p].state == SLOT_LEAVING || worker->slots[p].state == SLOT_RELEASING;
-    if (store->release[p].callback) cr_assert_eq(store->release[p].epoch, 1);
+    if (!store->release[p].callback) continue;
+    cr_assert_eq(store->release[p].epoch, 1);
+    cr_assert_str_eq(store->release[p].successor, YOU);
   }
   cr_assert_eq(leaving, STORE_PARTITIONS / 2);
   worker_store_commit(store, STORE_OK, NULL);
