@@ -36,7 +36,7 @@ const char *store_result_name(enum store_result);
 struct store_deployment {
   uint32_t partitions; /* in: what the process was told; out: what heya:config says */
   char cluster[33];    /* out: random id of the deployment */
-  char server[96];     /* out: which life of which Redis answers; another one may have forgotten the last writes */
+  char server[64];     /* out: run id of the Redis that answers; another run may have forgotten the last writes */
 };
 /* STORE_FAILED with a message that says what to do: Redis too old, eviction policy, partition count or schema
  * differs, a command forbidden by ACL. */

@@ -150,9 +150,10 @@ static bool info_value(const struct redisReply *reply, const char *name, char *o
   return true;
 }
 
-static bool check_version(struct store_redis *store, struct init *init, const struct redisReply *reply) {
+static bool check_server(struct store_redis *store, struct init *init, const struct redisReply *reply) {
   char version[32];
   (void)store;
+  info_value(reply, "run_id:", init->found.server, sizeof init->found.server);
   if (!info_value(reply, "redis_version:", version, sizeof version)) snprintf(version, sizeof version, "unknown");
   if (strtol(version, NULL, 10) >= 7) return true;
   snprintf(init->message, sizeof init->message, "Redis %s is too old: functions need 7.0 or newer", version);
@@ -205,7 +206,7 @@ static const struct step {
   const char *words[8];
   check *check; /* NULL: any answer but an error will do */
 } steps[] = {
-    {{"INFO", "server"}, check_version},
+    {{"INFO", "server"}, check_server},
     {{"INFO", "memory"}, check_policy},
     {{"FCALL", FUNCTION_SELFTEST, "0", "P", "R"}, NULL},
     {{"SMEMBERS", "K"}, NULL}, /* what is used outside functions */

@@ -53,6 +53,7 @@ struct gateway {
   bool opened;         /* the id was opened: open it again, do not make it */
   bool ever_opened;    /* any id was */
   char cluster[33];    /* the deployment's; "" before the first check */
+  char server[64];     /* the run of Redis, likewise */
   char message[256];   /* why the store refuses; "" */
 
   bool lost;  /* the id is dead or cannot be trusted: give it up in the next turn */
@@ -164,7 +165,11 @@ static void on_checked(void *arg, enum store_result result, const char *message,
   gateway->message[0] = '\0';
   if (gateway->opened && *gateway->cluster && strcmp(gateway->cluster, deployment->cluster) != 0) {
     give_up_id(gateway, false, "another deployment answers");
+  } else if (gateway->opened && strcmp(gateway->server, deployment->server) != 0) {
+    /* What it was told last may be forgotten. Clients that resume find out. */
+    give_up_id(gateway, true, "Redis was restarted or failed over");
   }
+  snprintf(gateway->server, sizeof gateway->server, "%s", deployment->server);
   snprintf(gateway->cluster, sizeof gateway->cluster, "%s", deployment->cluster);
   gateway->retry_at_us = 0;
   move(gateway, OPENABLE);

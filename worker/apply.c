@@ -85,6 +85,16 @@ static bool can_replay(const struct room *room, const Heya__V1__Resume *resume, 
   return backlog_since(&room->backlog, resume->epoch, resume->seq, first);
 }
 
+/* His session and room are those of now, and he knows nothing of them that the room has forgotten. Only Redis can
+ * make a room forget, by losing its last writes; then a new session tells him that numbers begin again. */
+static bool can_go_on(const struct room *room, const struct member *member, const Heya__V1__Resume *resume) {
+  if (strcmp(resume->session, member->session) != 0 || strcmp(resume->incarnation, room->incarnation) != 0)
+    return false;
+  if (resume->answered > member->window.last) return false;
+  if (resume->epoch != room->event_epoch) return resume->epoch < room->event_epoch;
+  return resume->seq <= room->seq;
+}
+
 /* The events that he missed and that are for him, from index `first` to `end`, behind the answer: in the same commit
  * as the switch of the binding, so that they and live events cannot cross. */
 static void replay(struct request *r, struct member *member, const Heya__V1__Resume *resume, size_t first,
@@ -121,8 +131,7 @@ static void seat_again(struct request *r, struct member *member) {
   member_bind(member, r->from, r->effects->entry.ms);
   room_touch_facts(room);
 
-  bool goes_on =
-      resume && strcmp(resume->session, member->session) == 0 && strcmp(resume->incarnation, room->incarnation) == 0;
+  bool goes_on = resume && can_go_on(room, member, resume);
   size_t first, end = room->backlog.n;
   bool replayable = goes_on && can_replay(room, resume, &first);
   if (!goes_on) {

@@ -215,6 +215,7 @@ void fake_store_init(struct fake_store *self, enum store_result result, const ch
   self->init.callback = NULL;
   struct store_deployment deployment = {.partitions = self->init.partitions};
   snprintf(deployment.cluster, sizeof deployment.cluster, "%s", cluster ? cluster : "");
+  snprintf(deployment.server, sizeof deployment.server, "%s", self->server);
   callback(self->init.arg, result, message, result == STORE_OK ? &deployment : NULL);
 }
 

@@ -26,7 +26,8 @@ struct fake_store {
   struct store store; /* first: a struct store * is a struct fake_store * */
   bool ready;
   uint64_t now_ms, now_us;
-  uint8_t random; /* the next random byte */
+  uint8_t random;  /* the next random byte */
+  char server[64]; /* the run of Redis that init tells of */
 
   /* The unanswered call of each sort; no callback, no call. What it said stays readable until the next one. */
   struct {

@@ -346,6 +346,7 @@ void bench_resume(struct bench *bench, uint64_t ms, struct bench_from from, cons
   resume.incarnation = pb_text(place->incarnation);
   resume.epoch = place->epoch;
   resume.seq = place->seq;
+  resume.answered = place->answered;
   join.resume = &resume;
   entry.body_case = HEYA__BUS__ENTRY__BODY_JOIN;
   entry.join = &join;

@@ -122,6 +122,7 @@ void bench_join(struct bench *, uint64_t ms, struct bench_from, const char *room
 struct bench_place {
   char session[64], incarnation[64];
   uint64_t epoch, seq;
+  uint32_t answered;
 };
 void bench_resume(struct bench *, uint64_t ms, struct bench_from, const char *room, const char *player,
                   const struct bench_place *);

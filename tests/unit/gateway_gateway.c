@@ -2,6 +2,7 @@
 #include "tests/support/fake_gateway.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 static const uint64_t none[FAKE_PARTITIONS];
@@ -175,6 +176,32 @@ Test(gateway, numbers_that_differ_after_a_reconnect_end_the_id) {
   fake_store_init(world.store, STORE_OK, NULL, "c1");
   gateway_turn(world.gateway);
   fake_store_open(world.store, STORE_OK, 2, wrong, FAKE_PARTITIONS);
+  dies(&world, client);
+}
+
+static void reconnect(struct fake_gateway *world) {
+  fake_store_set_ready(world->store, false);
+  fake_store_set_ready(world->store, true);
+  world->store->now_us += 1000000;
+  gateway_turn(world->gateway);
+  fake_store_init(world->store, STORE_OK, NULL, "c1");
+}
+
+/* Another run of Redis may have forgotten the last writes; the same one has not. */
+Test(gateway, another_run_of_redis_ends_the_id) {
+  struct fake_gateway world;
+  fake_gateway_start(&world);
+  struct fake_client *client = fake_gateway_member(&world, "ann", "chat/a");
+  reconnect(&world);
+  gateway_turn(world.gateway);
+  cr_assert(world.store->open.again, "the same one");
+  uint64_t numbers[FAKE_PARTITIONS] = {0};
+  numbers[room_partition("chat/a", 6, FAKE_PARTITIONS)] = 1;
+  fake_store_open(world.store, STORE_OK, 2, numbers, FAKE_PARTITIONS);
+  gateway_turn(world.gateway);
+  cr_assert_eq(client->close_code, 0);
+  snprintf(world.store->server, sizeof world.store->server, "another");
+  reconnect(&world);
   dies(&world, client);
 }
 
