@@ -21,6 +21,7 @@ SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client w
                partition_bench worker_store
 UNIT_SRC    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 KINDS_SRC   := $(patsubst tests/kinds/%.c,%,$(wildcard tests/kinds/*.c))
+CHAOS_SRC   := main book rounds client ws servers proxy faults measure
 INTEGRATION_SRC := $(patsubst tests/integration/%.c,%,$(wildcard tests/integration/*.c))
 
 # ---- flags ----------------------------------------------------------------------------------------------------------
@@ -58,6 +59,7 @@ SUPPORT_OBJ := $(call objects,tests/support,$(SUPPORT_SRC))
 UNIT_OBJ    := $(call objects,tests/unit,$(UNIT_SRC))
 KINDS_OBJ   := $(call objects,tests/kinds,$(KINDS_SRC)) $(filter $(B)/worker/kinds/%,$(WORKER_OBJ))
 INTEGRATION_OBJ := $(call objects,tests/integration,$(INTEGRATION_SRC))
+CHAOS_OBJ   := $(call objects,tests/chaos,$(CHAOS_SRC))
 
 .PHONY: all
 all: $(B)/heya-gateway $(B)/heya-worker
@@ -83,6 +85,9 @@ $(B)/kinds: $(KINDS_OBJ) $(B)/libcommon.a $(B)/libproto.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(LIBS)
 $(B)/integration: $(INTEGRATION_OBJ) $(B)/libsupport.a $(B)/libcommon.a $(B)/libproto.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion -lwslay -lcrypto -ljwt $(LIBS)
+
+$(B)/chaos: $(CHAOS_OBJ) $(B)/libcommon.a $(B)/libproto.a
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 .SECONDARY: $(GEN_C) $(GEN_H)
 # Generated code: protobuf-c messages and the Redis functions as C strings. Third-party style, so fewer warnings.
@@ -115,6 +120,12 @@ integration: all $(B)/integration
 story: all $(B)/integration
 	scripts/criterion $(B)/integration '$(or $(T),story/*)'
 
+# make chaos DURATION=600 [SEED=1] [CHAOS='--everysec']: real processes under load and faults; see build/chaos --help.
+DURATION ?= 45
+.PHONY: chaos
+chaos: all $(B)/chaos
+	$(B)/chaos --seconds $(DURATION) $(if $(SEED),--seed $(SEED)) $(CHAOS)
+
 # make fuzz T=json [FUZZ='-max_total_time=60']: libFuzzer on tests/fuzz/T_fuzz.c; findings and new inputs stay in build/.
 FUZZ ?= -max_total_time=60
 .PHONY: fuzz
@@ -123,6 +134,38 @@ fuzz: $(GEN_C) $(GEN_H)
 	clang $(CPPFLAGS) -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	  -o $(B)/fuzz/$(T)_fuzz tests/fuzz/$(T)_fuzz.c $(PROTO_SRC:%=proto/%.c) $(GEN_C) -lprotobuf-c -ljansson -lm
 	cd $(B)/fuzz && ./$(T)_fuzz $(FUZZ) $(T) $(CURDIR)/tests/fuzz/corpus/$(T)
+
+# ---- simulation: tests/sim/sim.h says what it is ---------------------------------------------------------------------
+
+# make sim [SEEDS=1000] [FIRST=1] [SIM_JOBS=2], and to see one seed again: make sim SEED=123 [TRACE=1].
+SEEDS    ?= 1000
+FIRST    ?= 1
+SIM_JOBS ?= $(shell nproc)
+SIM_SRC  := $(patsubst tests/sim/%.c,%,$(wildcard tests/sim/*.c))
+SIM_OBJ  := $(call objects,tests/sim,$(SIM_SRC))
+SIM_LIBS := $(B)/libgateway.a $(B)/libworker.a $(B)/libcommon.a $(B)/libproto.a
+$(B)/sim/sim: $(SIM_OBJ) $(SIM_LIBS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(GATEWAY_LIBS) $(LIBS)
+
+.PHONY: sim sim-plants
+sim: $(B)/sim/sim
+	$< $(if $(SEED),-s $(SEED) -n 1 -j 1 $(if $(TRACE),-t),-s $(FIRST) -n $(SEEDS) -j $(SIM_JOBS))
+
+# Every mistake in tests/sim/plants must be found: each is built from patched copies of its sources, linked in front of the
+# libraries. make sim-plants [PLANT=name]
+sim-plants: $(B)/sim/sim
+	scripts/sim-plants $(B) $(PLANT)
+$(B)/sim/plants/%/sim: tests/sim/plants/%.patch $(B)/sim/sim
+	@rm -rf $(@D)
+	$(Q)sources=$$(sed -n 's|^+++ b/||p' $<); objects=; \
+	for source in $$sources; do mkdir -p $(@D)/$$(dirname $$source) && cp $$source $(@D)/$$source || exit 1; done; \
+	patch -s -p1 -d $(@D) <$< || exit 1; \
+	for source in $$sources; do \
+	  $(CC) $(CPPFLAGS) $(filter-out -MD -MP,$(CFLAGS)) -Wno-unused -c -o $(@D)/$$source.o $(@D)/$$source || exit 1; \
+	  objects="$$objects $(@D)/$$source.o"; \
+	done; \
+	$(CC) $(LDFLAGS) -o $@ $(SIM_OBJ) $$objects $(SIM_LIBS) $(GATEWAY_LIBS) $(LIBS)
 
 # ---- house keeping --------------------------------------------------------------------------------------------------
 
@@ -152,6 +195,10 @@ help:
 	@echo 'make test           every suite, as CI runs it'
 	@echo 'make unit|kinds|integration|story [T=suite/name]'
 	@echo '                    one suite, or the tests matching a Criterion pattern'
+	@echo 'make chaos DURATION=45 [SEED=n]'
+	@echo '                    real processes under load, with a fault every few seconds'
+	@echo 'make sim [SEEDS=1000] [SEED=n [TRACE=1]]'
+	@echo '                    gateways, workers and a model of Redis under faults in virtual time; make sim-plants: does it find bugs'
 	@echo 'make fuzz T=codec|json'
 	@echo 'make SANITIZE=address,undefined unit'
 	@echo '                    the same in a sanitized tree; any report fails the run'

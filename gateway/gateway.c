@@ -409,7 +409,7 @@ uint64_t gateway_turn(struct gateway *gateway) {
     drain_on(gateway, now);
     if (gateway->state != FINISHED) wait = least(wait, until(gateway->drain_until_us, now));
   }
-  if (gateway->state == RUNNING) wait = least(wait, until(gateway->renew_at_us, now));
+  if (gateway->state == RUNNING && !gateway->renewing) wait = least(wait, until(gateway->renew_at_us, now));
   if (gateway->state == WAITING && gateway->store->ops->ready(gateway->store)) {
     wait = least(wait, until(gateway->retry_at_us, now));
   }

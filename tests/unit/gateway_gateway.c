@@ -147,6 +147,23 @@ Test(gateway, dies_when_its_stream_is_gone) {
   dies(&world, client);
 }
 
+/* Or a Redis that stalls would have every gateway spin. */
+Test(gateway, waits_for_the_answer_to_a_renewal_however_late_it_is) {
+  struct fake_gateway world;
+  fake_gateway_start(&world);
+  while (world.store->renew.count == 0) {
+    world.store->now_us += 1000000;
+    gateway_turn(world.gateway);
+  }
+  world.store->now_us += 60000000;
+  cr_assert_gt(gateway_turn(world.gateway), 1000000);
+  cr_assert_eq(world.store->renew.count, 1);
+  fake_store_renew(world.store, STORE_OK);
+  gateway_turn(world.gateway);
+  cr_assert_eq(world.store->renew.count, 2);
+  fake_gateway_destroy(&world);
+}
+
 Test(gateway, renews_each_third_of_its_ttl_and_dies_when_refused) {
   struct fake_gateway world;
   fake_gateway_start(&world);

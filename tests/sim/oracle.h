@@ -1,0 +1,130 @@
+/* What must be true, judged from outside: from what Redis accepted (claims, appends, commits) and from what clients
+ * hear. It knows no more than that and shares no code with what it judges, but the encodings.
+ *
+ *   oracle.c         ownership and checkpoints; tokens; what a commit's images may say
+ *   oracle_events.c  every event of every incarnation, and who must hear which
+ *   oracle_live.c    rounds: who was in time, and what the results must say
+ *   oracle_end.c     the full account, when everything has settled
+ */
+#ifndef HEYA_TESTS_SIM_ORACLE_H
+#define HEYA_TESTS_SIM_ORACLE_H
+
+#include "proto/client.pb-c.h"
+#include "proto/image.pb-c.h"
+#include "proto/names.h"
+#include "tests/sim/ledger.h"
+#include "tests/sim/model.h"
+
+#define ORACLE_ROUNDS_MAX 64
+
+struct oracle_event {
+  uint64_t epoch, seq;
+  struct bytes to, message;
+};
+
+struct oracle_round {
+  bool submitted;       /* somebody has */
+  uint64_t deadline_ms; /* as told with the first result */
+  struct bytes results; /* encoded; .data NULL until they are out */
+};
+
+/* One life of a room, between being made and its end. */
+struct oracle_life {
+  struct oracle_room *room;
+  char incarnation[48];
+  bool ended;
+  bool rumour; /* it ended in the commit that began it: known from its deliveries only */
+  uint64_t expire_at_ms, seq, event_epoch;
+  uint64_t *tokens; /* its ledger */
+  size_t n_tokens, cap_tokens;
+  uint32_t timers_set, timers_fired;
+  struct oracle_event *events;
+  size_t n_events, cap_events;
+  const Heya__Image__Room *image;                /* the last one; of the run's memory */
+  struct oracle_round rounds[ORACLE_ROUNDS_MAX]; /* of a live room; by number */
+  uint32_t running;                              /* of them; 0: none */
+  struct oracle_life *next;                      /* an older one */
+};
+
+struct oracle_room {
+  char id[ROOM_ID_MAX + 1];
+  bool live;
+  struct oracle_life *life;  /* the last one that was written; NULL: none yet */
+  struct oracle_life *lives; /* all that were heard of */
+};
+
+struct oracle_token {
+  struct oracle_life *life; /* where it is in the ledger; NULL: nowhere */
+  uint32_t place;           /* in it, from 1 */
+  bool refused, acked;
+};
+
+/* A result that somebody submits, named by its score, which is a token. */
+struct oracle_submit {
+  uint32_t score, round;
+  char room[ROOM_ID_MAX + 1], player[PLAYER_MAX + 1];
+  uint32_t instances; /* in the stream so far */
+  uint64_t first_ms;  /* of the earliest one */
+  struct oracle_life *acked_in;
+};
+
+struct oracle {
+  struct sim *sim;
+  struct {
+    char worker[PROCESS_ID_MAX + 1]; /* "": free */
+    uint64_t epoch;
+    struct stream_id done;
+  } partitions[SIM_PARTITIONS_MAX];
+  struct oracle_room *rooms[MODEL_ROOMS_MAX];
+  size_t n_rooms;
+  struct oracle_token *tokens;
+  size_t n_tokens, cap_tokens;
+  struct oracle_submit *submits;
+  size_t n_submits, cap_submits;
+};
+
+void oracle_create(struct sim *);
+
+/* ---- from the model of Redis ---- */
+void oracle_claimed(struct sim *, uint32_t partition, const char *worker, uint64_t epoch);
+void oracle_released(struct sim *, uint32_t partition);
+void oracle_appended(struct sim *, uint32_t partition, struct stream_id, struct bytes batch);
+void oracle_committed(struct sim *, const char *worker, const struct commit_segment *); /* before it is written */
+void oracle_written(struct sim *, const struct commit_segment *);
+
+/* ---- from clients ---- */
+uint64_t oracle_new_token(struct sim *);
+/* NULL, and a failure, if Redis never had it. */
+struct oracle_life *oracle_life_of(struct sim *, const char *room, const char *incarnation);
+/* `place`: as the room answered. */
+void oracle_acked(struct sim *, const char *who, struct oracle_life *, uint64_t token, uint32_t place);
+void oracle_refused(struct sim *, const char *who, uint64_t token);
+/* The ledger that a snapshot shows must be one that the room has had. */
+void oracle_ledger_shown(struct sim *, const char *who, const struct oracle_life *, const struct ledger *);
+
+/* The index of the first event after number `seq`. */
+size_t oracle_position(const struct oracle_life *, uint64_t seq);
+/* This player has heard everything up to *position and hears this message now: moves *position behind it. */
+void oracle_heard(struct sim *, const char *who, const struct oracle_life *, const char *player, size_t *position,
+                  const Heya__V1__Event *, struct bytes message);
+/* Whether anything for him is left from `position` on. */
+const struct oracle_event *oracle_unheard(const struct oracle_life *, const char *player, size_t position);
+
+/* `played`: the last round that he was in from its beginning, and never out of. */
+void oracle_submit_answered(struct sim *, const char *who, struct oracle_life *, uint32_t score,
+                            Heya__V1__Error__Code, uint32_t played);
+
+/* ---- between the files ---- */
+void oracle_events_committed(struct sim *, struct oracle_life *, uint64_t epoch, const struct commit_room *);
+void oracle_last_words(struct sim *, struct oracle_life *, const struct commit_segment *);
+void oracle_live_event(struct sim *, struct oracle_life *, struct bytes message);
+void oracle_live_appended(struct sim *, const char *room, const char *player, struct stream_id, struct bytes payload);
+
+/* ---- at the end: what has not settled yet, "" if all has; then the failures ---- */
+bool oracle_has_settled(struct sim *);
+void oracle_check_settled(struct sim *);
+bool oracle_all_empty(struct sim *); /* nobody is in any room */
+bool oracle_has_vanished(struct sim *);
+void oracle_check_vanished(struct sim *);
+
+#endif

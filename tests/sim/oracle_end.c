@@ -1,0 +1,176 @@
+/* The full account: after the faults have stopped everything settles, and when all have gone nothing is left. */
+#include "tests/sim/client.h"
+#include "tests/sim/oracle.h"
+#include "tests/sim/process.h"
+
+#include <inttypes.h>
+
+/* ---- settled: everybody has his answers ---- */
+
+static bool streams_are_empty(const struct sim *sim) {
+  for (uint32_t p = 0; p < sim->plan.partitions; p++) {
+    if (model_stream_len(&sim->model->partitions[p].commands)) return false;
+  }
+  return true;
+}
+
+/* Redis has executed what was sent to it, and nobody sleeps. */
+static const struct oracle_event *missing_event(const struct sim_client *client, const struct place *place) {
+  if (client->gone || place->state != PLACE_IN || place->life->ended) return NULL;
+  return oracle_unheard(place->life, client->player, place->position);
+}
+
+static bool is_satisfied(const struct sim_client *client) {
+  for (size_t i = 0; i < CLIENT_PLACES; i++) {
+    if (missing_event(client, &client->places[i])) return false;
+  }
+  return client_is_content(client);
+}
+
+static bool is_awake(const struct sim *sim) {
+  for (size_t i = 0; i < sim->n_processes; i++) {
+    if (sim->processes[i]->alive && process_is_stalled(sim->processes[i])) return false;
+  }
+  return sim->now_us >= sim->redis_stalled_until_us && sim->now_us >= sim->disturbed_until_us;
+}
+
+bool oracle_has_settled(struct sim *sim) {
+  if (!is_awake(sim) || !streams_are_empty(sim)) return false;
+  for (size_t i = 0; i < sim->n_clients; i++) {
+    if (!is_satisfied(sim->clients[i])) return false;
+  }
+  for (size_t i = 0; i < sim->oracle->n_rooms; i++) {
+    const struct oracle_life *life = sim->oracle->rooms[i]->life;
+    if (!life || life->ended) continue;
+    if (life->timers_fired < life->timers_set) return false;
+    if (life->running && life->rounds[life->running].submitted) return false; /* the deadline is to come */
+  }
+  return true;
+}
+
+static const Heya__Image__Member *member_of(const struct oracle_life *life, const char *player) {
+  for (size_t i = 0; life->image && i < life->image->n_members; i++) {
+    if (strcmp(life->image->members[i]->player, player) == 0) return life->image->members[i];
+  }
+  return NULL;
+}
+
+static void check_place(struct sim *sim, const struct sim_client *client, const struct place *place) {
+  if (place->state != PLACE_IN) return;
+  const struct oracle_life *life = place->life;
+  if (life->ended || life != life->room->life) {
+    sim_fail(sim, "ghost-room", "%s sits in a life of %s that is over", client->name, place->room);
+    return;
+  }
+  const Heya__Image__Member *member = member_of(life, client->player);
+  if (!member || strcmp(member->session, place->session) != 0) {
+    sim_fail(sim, "membership", "%s believes to be in %s, which knows %s", client->name, place->room,
+             member ? "another session" : "nothing of him");
+    return;
+  }
+  if (!member->gateway[0])
+    sim_fail(sim, "membership", "%s is here and counts as away in %s", client->name, place->room);
+  const struct oracle_event *missing = missing_event(client, place);
+  if (missing) {
+    sim_fail(sim, "events", "%s in %s never hears event %" PRIu64 "-%" PRIu64, client->name, place->room,
+             missing->epoch, missing->seq);
+  }
+}
+
+static void name_waiting(struct sim *sim) {
+  for (size_t i = 0; i < sim->n_clients; i++) {
+    char why[200];
+    if (client_is_content(sim->clients[i])) continue;
+    client_explain(sim->clients[i], why, sizeof why);
+    sim_fail(sim, "answered", "%s", why);
+  }
+  for (uint32_t p = 0; p < sim->plan.partitions; p++) {
+    size_t n = model_stream_len(&sim->model->partitions[p].commands);
+    if (n)
+      sim_fail(sim, "queues", "partition %u of %s still has %zu entries", p, sim->oracle->partitions[p].worker, n);
+  }
+  for (size_t i = 0; i < sim->oracle->n_rooms; i++) {
+    const struct oracle_life *life = sim->oracle->rooms[i]->life;
+    if (!life || life->ended) continue;
+    if (life->timers_fired < life->timers_set) sim_fail(sim, "timers", "a timer of %s never fires", life->room->id);
+    if (life->running && life->rounds[life->running].submitted) {
+      sim_fail(sim, "results", "round %u of %s does not end", life->running, life->room->id);
+    }
+  }
+  sim_fail(sim, "spin", "somebody never wakes");
+}
+
+void oracle_check_settled(struct sim *sim) {
+  bool settled = oracle_has_settled(sim);
+  for (size_t i = 0; i < sim->n_clients && !sim->failed; i++) {
+    const struct sim_client *client = sim->clients[i];
+    if (client->gone) continue;
+    for (size_t p = 0; p < CLIENT_PLACES; p++) check_place(sim, client, &client->places[p]);
+  }
+  if (!settled && !sim->failed) name_waiting(sim);
+  for (size_t i = 0; i < sim->n_processes && !sim->failed; i++) {
+    const struct worker_metrics *metrics = &sim->processes[i]->worker_metrics;
+    if (metrics->rooms_unreadable || metrics->bad_entries || metrics->commits_failed) {
+      sim_fail(sim, "damage", "%s met %" PRIu64 " bad images, %" PRIu64 " bad entries, %" PRIu64 " refused commits",
+               sim->processes[i]->name, metrics->rooms_unreadable, metrics->bad_entries, metrics->commits_failed);
+    }
+  }
+}
+
+/* ---- vanished: nothing is left of any room ---- */
+
+bool oracle_all_empty(struct sim *sim) {
+  for (size_t i = 0; i < sim->oracle->n_rooms; i++) {
+    const struct oracle_life *life = sim->oracle->rooms[i]->life;
+    if (life && !life->ended && life->image->n_members) return false;
+  }
+  return streams_are_empty(sim);
+}
+
+static const struct model_room *first_left(struct sim *sim) {
+  for (size_t i = 0; i < sim->model->n_rooms; i++) {
+    const struct model_room *room = sim->model->rooms[i];
+    for (enum model_room_key key = 0; key < ROOM_KEYS; key++) {
+      if (model_room_has(sim->model, room, key)) return room;
+    }
+  }
+  return NULL;
+}
+
+static bool gateways_are_idle(const struct sim *sim) {
+  for (size_t i = 0; i < sim->n_processes; i++) {
+    const struct sim_process *process = sim->processes[i];
+    if (process->alive && process->gateway && sessions_count(gateway_sessions(process->gateway))) return false;
+  }
+  return true;
+}
+
+bool oracle_has_vanished(struct sim *sim) {
+  if (first_left(sim) || !gateways_are_idle(sim)) return false;
+  return process_count(sim, true, true) == 0 || streams_are_empty(sim);
+}
+
+static const char *const key_names[ROOM_KEYS] = {"", ":members", ":results", ":log", ":deadline"};
+
+void oracle_check_vanished(struct sim *sim) {
+  const struct model_room *room = first_left(sim);
+  for (enum model_room_key key = 0; room && key < ROOM_KEYS; key++) {
+    if (model_room_has(sim->model, room, key)) {
+      sim_fail(sim, "vanish", "heya:room:%s%s is still there", room->id, key_names[key]);
+    }
+  }
+  for (size_t i = 0; i < sim->model->n_rooms && process_count(sim, true, true); i++) {
+    room = sim->model->rooms[i];
+    if (room->in_set && room->tomb_until_ms <= model_now_ms(sim->model)) {
+      sim_fail(sim, "vanish", "%s is still in the set of its partition", room->id);
+    }
+  }
+  if (!gateways_are_idle(sim)) sim_fail(sim, "queues", "a gateway still has sessions");
+  for (uint32_t p = 0; p < sim->plan.partitions && process_count(sim, true, true); p++) {
+    const struct model_partition *partition = &sim->model->partitions[p];
+    if (model_stream_len(&partition->commands) || partition->bytes) {
+      sim_fail(sim, "queues", "partition %u keeps %zu entries, %" PRId64 " bytes", p,
+               model_stream_len(&partition->commands), partition->bytes);
+    }
+  }
+}
