@@ -1,0 +1,246 @@
+/* Chaos: real processes under load while they are killed, stopped, drained and cut off, and a book of everything that
+ * was said and heard, which must add up in the end.
+ *
+ *   build/chaos --seconds 600 --seed 1
+ *
+ * All faults come from the seed, though not the moment at which each hits: replaying one shows the same sort of
+ * trouble, not the same run. */
+#include "tests/chaos/client.h"
+#include "tests/chaos/faults.h"
+#include "tests/chaos/measure.h"
+
+#include "common/clock.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SETTLE_S 60 /* for everybody to be back and answered, after the last fault */
+
+static const char *const gateway_args[] = {
+    "--message-rate", "1000", "--message-burst", "2000", "--gateway-ttl", "10s", NULL};
+
+struct chaos {
+  struct ev_loop *loop;
+  struct servers servers;
+  struct proxy *proxy;
+  struct book book;
+  struct rounds rounds;
+  struct swarm swarm;
+  struct faults faults;
+  unsigned seed;
+  double seconds;
+  ev_timer progress;
+};
+
+/* ---- parts ---- */
+
+static uint16_t choose_gateway(void *arg, struct client *client, unsigned *index) {
+  struct servers *servers = arg;
+  unsigned first = (unsigned)rand_r(&client->swarm->seed) % SERVERS_MAX;
+  for (unsigned i = 0; i < SERVERS_MAX; i++) {
+    *index = (first + i) % SERVERS_MAX;
+    if (servers->gateways[*index].state == SERVER_UP) return servers->gateways[*index].port;
+  }
+  return 0;
+}
+
+static void on_progress(struct ev_loop *loop, ev_timer *timer, int events) {
+  struct chaos *chaos = timer->data;
+  (void)loop, (void)events;
+  printf("\r%8.0f s  %" PRIu32 " in  %" PRIu32 " sent  %" PRIu64 " acked  %" PRIu32 " open  %" PRIu64 " faults ",
+         (double)(clock_monotonic_us() - chaos->faults.began_us) / 1e6, swarm_in(&chaos->swarm),
+         chaos->book.n_tokens - 1, chaos->swarm.count.acks, swarm_pending(&chaos->swarm), chaos->faults.n);
+  fflush(stdout);
+}
+
+static bool all_answered(void *arg) {
+  struct chaos *chaos = arg;
+  return swarm_in(&chaos->swarm) == chaos->swarm.n_clients && swarm_pending(&chaos->swarm) == 0;
+}
+
+static bool all_in(void *arg) {
+  struct chaos *chaos = arg;
+  return swarm_in(&chaos->swarm) == chaos->swarm.n_clients;
+}
+
+static bool has_heard_all(void *arg) {
+  const struct chaos *chaos = arg;
+  for (uint32_t i = 0; i < chaos->swarm.n_clients; i++) {
+    const struct client *client = &chaos->swarm.clients[i],
+                        *first = &chaos->swarm.clients[i / chaos->swarm.room_size * chaos->swarm.room_size];
+    if (client->playing || (!client->live && position_compare(client->at, first->at) != 0)) return false;
+  }
+  return true;
+}
+
+static bool start(struct chaos *chaos, uint32_t clients) {
+  char front[160], url[180];
+  struct servers *servers = &chaos->servers;
+  if (!servers_open(servers, chaos->loop, NULL)) return false;
+  snprintf(front, sizeof front, "%s/front.sock", servers->dir);
+  snprintf(url, sizeof url, "unix://%s", front);
+  snprintf(servers->redis_url, sizeof servers->redis_url, "%s", url);
+  chaos->proxy = proxy_create(chaos->loop, front, servers->redis_socket, chaos->seed);
+  if (!chaos->proxy) return false;
+  servers->gateway_args = gateway_args;
+  servers_start(&servers->redis);
+  for (unsigned i = 0; i < 3; i++) servers_start(&servers->workers[i]);
+  for (unsigned i = 0; i < 3; i++) servers_start(&servers->gateways[i]);
+  book_open(&chaos->book, clients, (clients + 3) / 4);
+  chaos->swarm = (struct swarm){.book = &chaos->book,
+                                .rounds = &chaos->rounds,
+                                .room_size = 4,
+                                .n_live = clients / 4 / 4,
+                                .rate = 2,
+                                .seed = chaos->seed,
+                                .gateway = choose_gateway,
+                                .gateway_arg = servers};
+  swarm_start(&chaos->swarm, chaos->loop, clients);
+  return true;
+}
+
+/* ---- the verdict ---- */
+
+struct verdict {
+  unsigned passed, failed;
+};
+
+static void expect(struct verdict *verdict, bool fine, const char *what, uint64_t n) {
+  if (fine)
+    verdict->passed++;
+  else
+    verdict->failed++;
+  printf("  %8" PRIu64 " %-40s %s\n", n, what, fine ? "ok" : "FAILED");
+}
+
+static struct verdict judge(struct chaos *chaos, bool settled) {
+  struct verdict verdict = {0};
+  struct book_result book = book_check(&chaos->book);
+  struct rounds_result rounds = rounds_check(&chaos->rounds);
+  const struct swarm_counters *count = &chaos->swarm.count;
+  printf("\nfaults: %" PRIu64 "\n", chaos->faults.n);
+  faults_print(&chaos->faults);
+  printf("errors that clients were told:\n");
+  swarm_print_errors(&chaos->swarm);
+  printf("clients: %" PRIu64 " connects, %" PRIu64 " lost connections, %" PRIu64 " goodbyes, %" PRIu64
+         " resumes, of which %" PRIu64 " with a snapshot, %" PRIu64 " times no answer for 8 s\n",
+         count->connects, count->reconnects, count->goodbyes, count->resumes, count->snapshots, count->timeouts);
+  printf("commands: %" PRIu64 " sent, %" PRIu64 " acknowledged, %" PRIu64 " applied, %" PRIu64 " refused, %" PRIu64
+         " whose session ended before an answer; %" PRIu64 " events heard\n",
+         book.sent, book.acked, book.applied, book.refused, book.unknown, book.heard);
+  printf("rounds: %" PRIu64 " played, %" PRIu64 " results, %" PRIu64 " forfeits; by deadline: results %" PRIu64
+         " ms after it (median), %" PRIu64 " ms at most\n",
+         rounds.played, rounds.scores, rounds.forfeits, rounds.late_median_ms, rounds.late_max_ms);
+  printf("checks:\n");
+  expect(&verdict, settled, "clients back and answered in the end", swarm_in(&chaos->swarm));
+  expect(&verdict, book.lost == 0, "acknowledged commands lost", book.lost);
+  expect(&verdict, book.doubled == 0, "commands applied twice", book.doubled);
+  expect(&verdict, book.ghosts == 0, "refused commands applied", book.ghosts);
+  expect(&verdict, book.open == 0, "commands without an answer", book.open);
+  expect(&verdict, count->sessions_lost == 0 && book.unknown == 0, "sessions that did not go on",
+         count->sessions_lost);
+  expect(&verdict, book.missed == 0, "events missed", book.missed);
+  expect(&verdict, book.repeated == 0, "events repeated or out of order", book.repeated);
+  expect(&verdict, book.contradicted == 0, "numbers with two events", book.contradicted);
+  expect(&verdict, rounds.wrong == 0, "wrong results", rounds.wrong);
+  expect(&verdict, rounds.differing + rounds.repeated == 0, "results that differ, or came twice",
+         rounds.differing + rounds.repeated);
+  expect(&verdict, rounds.unfinished == 0 && rounds.played > 0, "rounds without results", rounds.unfinished);
+  expect(&verdict, swarm_unexplained(&chaos->swarm) == 0, "unexplained errors", swarm_unexplained(&chaos->swarm));
+  expect(&verdict, chaos->servers.crashes == 0, "processes that ended by themselves", chaos->servers.crashes);
+  return verdict;
+}
+
+static int run(struct chaos *chaos, uint32_t clients) {
+  chaos->loop = ev_default_loop(0);
+  chaos->servers.fsync_always = chaos->faults.redis_kill;
+  if (!start(chaos, clients)) {
+    fprintf(stderr, "chaos: cannot start: %s\n", chaos->servers.dir);
+    return 1;
+  }
+  chaos->faults.servers = &chaos->servers;
+  chaos->faults.proxy = chaos->proxy;
+  chaos->faults.seed = chaos->seed;
+  chaos->faults.began_us = clock_monotonic_us();
+  ev_timer_init(&chaos->progress, on_progress, 1., 1.);
+  chaos->progress.data = chaos;
+  ev_timer_start(chaos->loop, &chaos->progress);
+  bool settled = run_until(chaos->loop, 30, all_in, chaos);
+  if (!settled) printf("\nnot everybody comes in; see %s\n", chaos->servers.dir);
+  faults_start(&chaos->faults, chaos->loop);
+  run_until(chaos->loop, chaos->seconds, NULL, NULL);
+  faults_end(&chaos->faults);
+  chaos->swarm.quiet = true;
+  settled = run_until(chaos->loop, SETTLE_S, all_answered, chaos) && settled;
+  settled = run_until(chaos->loop, SETTLE_S, has_heard_all, chaos) && settled;
+  struct verdict verdict = judge(chaos, settled);
+  chaos->servers.keep_dir = chaos->servers.keep_dir || verdict.failed;
+  swarm_stop(&chaos->swarm);
+  proxy_destroy(chaos->proxy);
+  servers_close(&chaos->servers);
+  book_close(&chaos->book);
+  rounds_close(&chaos->rounds);
+  if (verdict.failed) printf("again with: build/chaos --seconds %.0f --seed %u\n", chaos->seconds, chaos->seed);
+  printf("\n%u passed, %u failed\n", verdict.passed, verdict.failed);
+  return verdict.failed ? 1 : 0;
+}
+
+/* ---- options ---- */
+
+static const char usage[] =
+    "usage: build/chaos [--seconds N] [--seed N] [--clients N] [--every S] [--keep]\n"
+    "       build/chaos --measure failover|handover|gateway|rooms [--times N]\n"
+    "\n"
+    "Runs Redis, workers and gateways under load, breaks something every few seconds, and checks that nothing is "
+    "lost,\n"
+    "doubled or wrong. With --measure: how long what takes, without a verdict.\n"
+    "\n"
+    "  --seconds N   how long things are broken (45)\n"
+    "  --seed N      of the faults (the time)\n"
+    "  --clients N   in rooms of four, a quarter of which play live rounds (200)\n"
+    "  --every S     mean seconds between two faults (3)\n"
+    "  --everysec    Redis writes its file once a second, and is not killed with -9\n"
+    "  --times N     how often a measurement is made (50)\n"
+    "  --keep        keep the directory with the logs\n"
+    "\n"
+    "HEYA_BIN_DIR says where heya-worker and heya-gateway are. Exit status: 0 all is well, 1 not, 2 bad usage.\n";
+
+int main(int argc, char **argv) {
+  static const struct option options[] = {{"seconds", 1, 0, 's'},  {"seed", 1, 0, 'r'},
+                                          {"clients", 1, 0, 'c'},  {"every", 1, 0, 'e'},
+                                          {"everysec", 0, 0, 'y'}, {"keep", 0, 0, 'k'},
+                                          {"measure", 1, 0, 'm'},  {"times", 1, 0, 't'},
+                                          {"help", 0, 0, 'h'},     {0}};
+  static struct chaos chaos;
+  uint32_t clients = 200, times = 0;
+  const char *measurement = NULL;
+  chaos.seconds = 45;
+  chaos.seed = (unsigned)clock_wall_ms() % 1000000;
+  chaos.faults.mean_s = 3;
+  chaos.faults.redis_kill = true;
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+    switch (c) {
+    case 's': chaos.seconds = strtod(optarg, NULL); break;
+    case 'r': chaos.seed = (unsigned)strtoul(optarg, NULL, 10); break;
+    case 'c': clients = (uint32_t)strtoul(optarg, NULL, 10) / 4 * 4; break;
+    case 'e': chaos.faults.mean_s = strtod(optarg, NULL); break;
+    case 'y': chaos.faults.redis_kill = false; break;
+    case 'k': chaos.servers.keep_dir = true; break;
+    case 'm': measurement = optarg; break;
+    case 't': times = (uint32_t)strtoul(optarg, NULL, 10); break;
+    case 'h': return fputs(usage, stdout) < 0;
+    default: return fputs(usage, stderr), 2;
+    }
+  }
+  if (optind < argc || chaos.seconds <= 0 || clients < 4 || clients > 10000 || chaos.faults.mean_s <= 0) {
+    fputs(usage, stderr);
+    return 2;
+  }
+  if (measurement) return measure(measurement, times, chaos.seed);
+  printf("chaos: %.0f s, %u clients, seed %u\n", chaos.seconds, clients, chaos.seed);
+  return run(&chaos, clients);
+}

@@ -1,0 +1,19 @@
+/* Between the servers and Redis: passes bytes on both ways, and resets connections when told to, with some of the
+ * bytes under way already passed on and some not. */
+#ifndef HEYA_TESTS_CHAOS_PROXY_H
+#define HEYA_TESTS_CHAOS_PROXY_H
+
+#include <ev.h>
+#include <stdbool.h>
+
+struct proxy;
+
+/* Listens on a unix socket and connects to another. NULL when it cannot. */
+struct proxy *proxy_create(struct ev_loop *loop, const char *listen_path, const char *redis_path, unsigned seed);
+void proxy_destroy(struct proxy *proxy);
+
+/* Resets each connection with this probability; returns how many. Those of every other one are cut after the request
+ * was passed on and before the answer is. */
+unsigned proxy_reset(struct proxy *proxy, double probability);
+
+#endif
