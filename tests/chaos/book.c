@@ -135,15 +135,16 @@ static void judge_tokens(struct check *check) {
   for (uint32_t i = 1; i < check->book->n_tokens; i++) {
     const struct token *token = &check->book->tokens[i];
     result->sent++;
-    result->applied += token->heard_at > 0;
+    bool applied = token->heard_at || token->shown;
+    result->applied += applied;
     result->acked += token->fate == FATE_ACKED;
     result->refused += token->fate == FATE_REFUSED;
     result->unknown += token->fate == FATE_UNKNOWN;
     result->open += token->fate == FATE_OPEN;
     struct position nowhere = {0};
-    if (token->fate == FATE_ACKED && !token->heard_at)
+    if (token->fate == FATE_ACKED && !applied)
       fault(check, &result->lost, "acknowledged and lost", token->room, token->client, nowhere, i);
-    if (token->fate == FATE_REFUSED && token->heard_at)
+    if (token->fate == FATE_REFUSED && applied)
       fault(check, &result->ghosts, "refused and applied", token->room, token->client, nowhere, i);
   }
 }

@@ -27,6 +27,7 @@ struct token {
   uint32_t client;
   uint32_t room;
   enum fate fate;
+  bool shown;        /* in a snapshot that somebody got: applied, though perhaps nobody heard the event */
   uint32_t heard_at; /* by how many different positions; filled in by book_check */
 };
 
@@ -64,8 +65,8 @@ void book_note(struct book *book, uint32_t client, struct note note);
 /* What the comparison found. Each fault is printed as it is found, the first hundred of them. */
 struct book_result {
   uint64_t sent, acked, refused, unknown, open;
-  uint64_t applied;      /* tokens that were heard at all */
-  uint64_t lost;         /* acked and heard by nobody */
+  uint64_t applied;      /* heard or shown */
+  uint64_t lost;         /* acked, and neither heard by anybody nor shown in a snapshot */
   uint64_t doubled;      /* heard at two positions */
   uint64_t ghosts;       /* refused, and heard */
   uint64_t missed;       /* an event that a member did not hear, though nothing excuses it */

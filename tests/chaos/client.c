@@ -211,6 +211,7 @@ static void on_event(struct client *client, const Heya__V1__Event *event) {
     snprintf(client->host, sizeof client->host, "%s", event->host);
   }
   note(client, NOTE_EVENT, (struct position){event->epoch, event->seq}, token < swarm->book->n_tokens ? token : 0);
+  if (token) client->line_at = client->at;
   if (swarm->watch.event) swarm->watch.event(swarm->watch.arg, client);
 }
 
@@ -228,6 +229,16 @@ static void take_live_state(struct client *client, ProtobufCBinaryData data) {
   heya__kinds__live__state__free_unpacked(state, NULL);
 }
 
+static void take_chat_state(struct client *client, ProtobufCBinaryData data) {
+  struct book *book = client->swarm->book;
+  Heya__Kinds__Chat__State *state = heya__kinds__chat__state__unpack(NULL, data.len, data.data);
+  for (size_t i = 0; state && i < state->n_lines; i++) {
+    uint32_t token = (uint32_t)strtoul(state->lines[i]->text + 1, NULL, 10);
+    if (state->lines[i]->text[0] == 't' && token < book->n_tokens) book->tokens[token].shown = true;
+  }
+  if (state) heya__kinds__chat__state__free_unpacked(state, NULL);
+}
+
 static void on_joined(struct client *client, const Heya__V1__Joined *joined) {
   struct swarm *swarm = client->swarm;
   bool had_one = client->session[0] != '\0';
@@ -241,7 +252,10 @@ static void on_joined(struct client *client, const Heya__V1__Joined *joined) {
   swarm->count.snapshots += joined->snapshot && had_one;
   if (joined->snapshot) {
     snprintf(client->host, sizeof client->host, "%s", joined->snapshot->host);
-    if (client->live) take_live_state(client, joined->snapshot->state);
+    if (client->live)
+      take_live_state(client, joined->snapshot->state);
+    else
+      take_chat_state(client, joined->snapshot->state);
   }
   client->state = CLIENT_IN;
   client->since_us = client->heard_us;
@@ -399,7 +413,7 @@ static void act_in_chat(struct client *client) {
 /* One in seven gives up. */
 static void act_in_round(struct client *client) {
   struct swarm *swarm = client->swarm;
-  if (!client->playing && strcmp(client->host, client->name) == 0 && !client->n_pending) {
+  if (!client->playing && !swarm->quiet && strcmp(client->host, client->name) == 0 && !client->n_pending) {
     send_new(client, (struct command){.start = true});
   } else if (client->playing && !client->through) {
     client->through = true;
@@ -417,10 +431,10 @@ static void on_act(struct ev_loop *loop, ev_timer *timer, int events) {
   if (client->state == CLIENT_IN && client->resend_waits) {
     client->resend_waits = false;
     send_pending(client);
-  } else if (client->state == CLIENT_IN && !swarm->quiet && client->n_pending < PENDING_MAX) {
+  } else if (client->state == CLIENT_IN && client->n_pending < PENDING_MAX) {
     if (client->live)
       act_in_round(client);
-    else
+    else if (!swarm->quiet)
       act_in_chat(client);
   }
   after(client, &client->act, (0.5 + random_unit(swarm)) / swarm->rate);

@@ -46,7 +46,7 @@ struct client {
   unsigned failures; /* connects in a row */
   bool joined_once;
   char session[64], incarnation[64];
-  struct position at;
+  struct position at, line_at; /* of the last event, and of the last line */
   uint32_t answered, next_number;
   struct command pending[PENDING_MAX]; /* by growing number */
   unsigned n_pending;
@@ -83,7 +83,7 @@ struct swarm {
   struct client *clients;
   uint32_t n_clients, room_size, n_live; /* the first n_live rooms are live ones */
   double rate;                           /* commands a second of a client */
-  bool quiet;                            /* send nothing new */
+  bool quiet;                            /* say nothing new, only end the running rounds */
   unsigned seed;
   struct swarm_counters count;
   struct swarm_watch watch;
