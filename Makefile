@@ -126,6 +126,11 @@ DURATION ?= 45
 chaos: all $(B)/chaos
 	$(B)/chaos --seconds $(DURATION) $(if $(SEED),--seed $(SEED)) $(CHAOS)
 
+# The protocol of ownership, of a room's life and of the deadline, checked exhaustively with spin: tests/model/*.pml.
+.PHONY: model
+model:
+	tests/model/run
+
 # make fuzz T=json [FUZZ='-max_total_time=60']: libFuzzer on tests/fuzz/T_fuzz.c; findings and new inputs stay in build/.
 FUZZ ?= -max_total_time=60
 .PHONY: fuzz
@@ -199,6 +204,7 @@ help:
 	@echo '                    real processes under load, with a fault every few seconds'
 	@echo 'make sim [SEEDS=1000] [SEED=n [TRACE=1]]'
 	@echo '                    gateways, workers and a model of Redis under faults in virtual time; make sim-plants: does it find bugs'
+	@echo 'make model          spin checks tests/model, and finds the mistakes planted there'
 	@echo 'make fuzz T=codec|json'
 	@echo 'make SANITIZE=address,undefined unit'
 	@echo '                    the same in a sanitized tree; any report fails the run'
