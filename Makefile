@@ -21,7 +21,7 @@ SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client w
                partition_bench worker_store
 UNIT_SRC    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 KINDS_SRC   := $(patsubst tests/kinds/%.c,%,$(wildcard tests/kinds/*.c))
-CHAOS_SRC   := main book rounds client ws servers proxy faults measure
+CHAOS_SRC   := $(patsubst tests/chaos/%.c,%,$(wildcard tests/chaos/*.c))
 INTEGRATION_SRC := $(patsubst tests/integration/%.c,%,$(wildcard tests/integration/*.c))
 
 # ---- flags ----------------------------------------------------------------------------------------------------------

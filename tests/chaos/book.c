@@ -9,12 +9,13 @@
 #define FAULTS_PRINTED 100
 
 int position_compare(struct position a, struct position b) {
+  if (a.incarnation != b.incarnation) return a.incarnation < b.incarnation ? -1 : 1;
   if (a.epoch != b.epoch) return a.epoch < b.epoch ? -1 : 1;
   return a.seq < b.seq ? -1 : a.seq > b.seq;
 }
 
-void book_open(struct book *book, uint32_t clients, uint32_t rooms) {
-  *book = (struct book){.n_clients = clients, .n_rooms = rooms, .n_tokens = 1};
+void book_open(struct book *book, uint32_t clients) {
+  *book = (struct book){.n_clients = clients, .n_tokens = 1};
   book->histories = xcalloc(clients, sizeof *book->histories);
 }
 
@@ -47,7 +48,7 @@ void book_note(struct book *book, uint32_t client, struct note note) {
 /* An event of a room, as all its members together know it. */
 struct fact {
   struct position at;
-  uint32_t token;
+  uint32_t token, content, not_for;
 };
 
 struct check {
@@ -62,38 +63,43 @@ static void fault(struct check *check, uint64_t *count, const char *what, uint32
                   struct position at, uint32_t token) {
   ++*count;
   if (check->printed++ >= FAULTS_PRINTED) return;
-  printf("FAULT %s: room %" PRIu32 " client %" PRIu32 " at (%" PRIu64 ", %" PRIu64 ") command %" PRIu32 "\n", what,
-         room, client, at.epoch, at.seq, token);
+  printf("FAULT %s: room %" PRIu32 " client %" PRIu32 " at (%" PRIu64 ", %" PRIu64 ", %" PRIu64 ") command %" PRIu32
+         "\n",
+         what, room, client, at.incarnation, at.epoch, at.seq, token);
 }
 
 static int compare_facts(const void *a, const void *b) {
   const struct fact *x = a, *y = b;
   int order = position_compare(x->at, y->at);
-  return order ? order : x->token < y->token ? -1 : x->token > y->token;
+  return order ? order : x->content < y->content ? -1 : x->content > y->content;
 }
 
 static void collect(struct check *check, const struct history *history) {
   for (size_t i = 0; i < history->n; i++) {
-    if (history->notes[i].kind != NOTE_EVENT || !history->notes[i].token) continue;
+    const struct note *note = &history->notes[i];
+    if (note->kind != NOTE_EVENT) continue;
     if (check->n_facts == check->cap_facts) {
       check->cap_facts = check->cap_facts ? check->cap_facts * 2 : 4096;
       check->facts = xrealloc(check->facts, check->cap_facts * sizeof *check->facts);
     }
-    check->facts[check->n_facts++] = (struct fact){history->notes[i].at, history->notes[i].token};
+    check->facts[check->n_facts++] = (struct fact){note->at, note->token, note->content, note->not_for};
   }
 }
 
-/* Every fact once; two at one position, and one at two, are faults. */
+/* Every fact once; two at one position, and one at two, are faults. Numbers of a room grow over its epochs. */
 static void settle_facts(struct check *check, uint32_t room) {
   size_t n = 0;
   if (check->n_facts) qsort(check->facts, check->n_facts, sizeof *check->facts, compare_facts);
   for (size_t i = 0; i < check->n_facts; i++) {
     struct fact fact = check->facts[i];
-    if (n && compare_facts(&fact, &check->facts[n - 1]) == 0) continue;
-    if (n && position_compare(fact.at, check->facts[n - 1].at) == 0)
+    const struct fact *last = n ? &check->facts[n - 1] : NULL;
+    if (last && compare_facts(&fact, last) == 0) continue;
+    if (last && position_compare(fact.at, last->at) == 0)
       fault(check, &check->result.contradicted, "two events under one number", room, 0, fact.at, fact.token);
+    else if (last && fact.at.incarnation == last->at.incarnation && fact.at.seq <= last->at.seq)
+      fault(check, &check->result.contradicted, "a number that was given before", room, 0, fact.at, fact.token);
     struct token *token = &check->book->tokens[fact.token];
-    if (token->heard_at++)
+    if (fact.token && token->heard_at++)
       fault(check, &check->result.doubled, "applied twice", room, token->client, fact.at, fact.token);
     check->facts[n++] = fact;
   }
@@ -110,24 +116,34 @@ static void compare(struct check *check, uint32_t room, uint32_t client, const s
     check->result.heard += note->kind == NOTE_EVENT;
     check->result.snapshots += note->kind == NOTE_SNAPSHOT;
     check->result.resumed += note->kind == NOTE_RESUMED;
+    check->result.left += note->kind == NOTE_LEFT;
+    if (note->kind == NOTE_LEFT) {
+      present = false;
+      continue;
+    }
     int order = position_compare(note->at, last);
     if (note->kind == NOTE_EVENT && order <= 0)
       fault(check, &check->result.repeated, "heard twice or out of order", room, client, note->at, note->token);
+    if (note->kind == NOTE_EVENT && note->not_for == client)
+      fault(check, &check->result.misdirected, "heard what is for the others", room, client, note->at, 0);
     if (note->kind == NOTE_RESUMED && order != 0)
       fault(check, &check->result.repeated, "resumed elsewhere", room, client, note->at, 0);
-    if (order <= 0) continue;
+    if (note->kind == NOTE_SNAPSHOT && order < 0)
+      fault(check, &check->result.repeated, "a snapshot of the past", room, client, note->at, 0);
     for (; next < check->n_facts && position_compare(check->facts[next].at, note->at) <= 0; next++) {
-      bool is_it = note->kind == NOTE_EVENT && position_compare(check->facts[next].at, note->at) == 0;
-      if (present && !is_it && note->kind != NOTE_SNAPSHOT)
-        fault(check, &check->result.missed, "missed", room, client, check->facts[next].at, check->facts[next].token);
+      const struct fact *fact = &check->facts[next];
+      bool is_it = note->kind == NOTE_EVENT && position_compare(fact->at, note->at) == 0;
+      if (present && !is_it && note->kind != NOTE_SNAPSHOT && fact->not_for != client)
+        fault(check, &check->result.missed, "missed", room, client, fact->at, fact->token);
     }
     present = true;
-    last = note->at;
+    if (order > 0) last = note->at;
   }
   /* Everybody is back in the end, so nothing may follow. */
   for (; present && next < check->n_facts; next++)
-    fault(check, &check->result.missed, "missed at the end", room, client, check->facts[next].at,
-          check->facts[next].token);
+    if (check->facts[next].not_for != client)
+      fault(check, &check->result.missed, "missed at the end", room, client, check->facts[next].at,
+            check->facts[next].token);
 }
 
 static void judge_tokens(struct check *check) {

@@ -14,13 +14,15 @@
 #define REQUEST_HELLO 1
 #define REQUEST_JOIN  2
 #define WATCH_S       0.5
-#define PATIENCE_US   8000000 /* without an answer; then it tries elsewhere */
+#define PATIENCE_US   2000000 /* without an answer, times 1 to 4; then it tries elsewhere */
 #define BACKOFF_MIN_S 0.02
 #define BACKOFF_MAX_S 0.5
 #define DEADLINE_MS   3000 /* of the live rooms */
+#define EMPTY_S       14   /* away for so long at most leaves a chat of two empty for longer than it lives */
 #define CODE(name)    HEYA__V1__ERROR__CODE__##name
 
 static void reconnect(struct client *client);
+static void on_left(struct client *client);
 
 /* ---- sending ---- */
 
@@ -126,6 +128,18 @@ static void send_join(struct client *client) {
   send_message(client, &message);
 }
 
+static void send_leave(struct client *client) {
+  Heya__V1__ClientMessage message = HEYA__V1__CLIENT_MESSAGE__INIT;
+  Heya__V1__Leave leave = HEYA__V1__LEAVE__INIT;
+  leave.room = client->room_id;
+  message.body_case = HEYA__V1__CLIENT_MESSAGE__BODY_LEAVE;
+  message.leave = &leave;
+  send_message(client, &message);
+  client->state = CLIENT_LEAVING;
+  client->since_us = clock_monotonic_us();
+  client->swarm->count.leaves++;
+}
+
 /* ---- the fate of commands ---- */
 
 static struct command *find_pending(struct client *client, uint32_t number) {
@@ -153,10 +167,33 @@ static void lose_session(struct client *client) {
 
 /* ---- hearing ---- */
 
-static void note(struct client *client, enum note_kind kind, struct position at, uint32_t token) {
-  book_note(client->swarm->book, client->index, (struct note){.kind = kind, .at = at, .token = token});
-  client->at = at;
+static void take_note(struct client *client, struct note note) {
+  book_note(client->swarm->book, client->index, note);
+  client->at = note.at;
   client->heard_us = clock_monotonic_us();
+}
+
+static struct position position(const struct client *client, uint64_t epoch, uint64_t seq) {
+  return (struct position){strtoull(client->incarnation, NULL, 10), epoch, seq};
+}
+
+/* FNV-1a. */
+static uint32_t hash_of(const Heya__V1__Event *event) {
+  uint8_t data[4096];
+  uint32_t hash = 2166136261u;
+  if (heya__v1__event__get_packed_size(event) > sizeof data) return 0;
+  size_t len = heya__v1__event__pack(event, data);
+  for (size_t i = 0; i < len; i++) hash = (hash ^ data[i]) * 16777619u;
+  return hash;
+}
+
+/* The client whose coming, absence or return it tells: to all but himself. */
+static uint32_t not_for(const Heya__V1__Event *event) {
+  const char *player = NULL;
+  if (event->body_case == HEYA__V1__EVENT__BODY_JOINED) player = event->joined->player;
+  if (event->body_case == HEYA__V1__EVENT__BODY_BACK) player = event->back;
+  if (event->body_case == HEYA__V1__EVENT__BODY_AWAY) player = event->away;
+  return player && player[0] == 'p' ? (uint32_t)strtoul(player + 1, NULL, 10) : BOOK_NOBODY;
 }
 
 static bool is_among(char *const *names, size_t n, const char *name) {
@@ -210,7 +247,11 @@ static void on_event(struct client *client, const Heya__V1__Event *event) {
   } else if (event->body_case == HEYA__V1__EVENT__BODY_HOST) {
     snprintf(client->host, sizeof client->host, "%s", event->host);
   }
-  note(client, NOTE_EVENT, (struct position){event->epoch, event->seq}, token < swarm->book->n_tokens ? token : 0);
+  take_note(client, (struct note){.kind = NOTE_EVENT,
+                                  .at = position(client, event->epoch, event->seq),
+                                  .token = token < swarm->book->n_tokens ? token : 0,
+                                  .content = hash_of(event),
+                                  .not_for = not_for(event)});
   if (token) client->line_at = client->at;
   if (swarm->watch.event) swarm->watch.event(swarm->watch.arg, client);
 }
@@ -248,7 +289,8 @@ static void on_joined(struct client *client, const Heya__V1__Joined *joined) {
   }
   snprintf(client->session, sizeof client->session, "%s", joined->session);
   snprintf(client->incarnation, sizeof client->incarnation, "%s", joined->incarnation);
-  note(client, joined->snapshot ? NOTE_SNAPSHOT : NOTE_RESUMED, (struct position){joined->epoch, joined->seq}, 0);
+  take_note(client, (struct note){.kind = joined->snapshot ? NOTE_SNAPSHOT : NOTE_RESUMED,
+                                  .at = position(client, joined->epoch, joined->seq)});
   swarm->count.snapshots += joined->snapshot && had_one;
   if (joined->snapshot) {
     snprintf(client->host, sizeof client->host, "%s", joined->snapshot->host);
@@ -322,6 +364,7 @@ static void on_message(void *arg, struct bytes data) {
   case HEYA__V1__SERVER_MESSAGE__BODY_JOINED: on_joined(client, message->joined); break;
   case HEYA__V1__SERVER_MESSAGE__BODY_EVENT: on_event(client, message->event); break;
   case HEYA__V1__SERVER_MESSAGE__BODY_ACK: on_ack(client, message->ack); break;
+  case HEYA__V1__SERVER_MESSAGE__BODY_LEFT: on_left(client); break;
   case HEYA__V1__SERVER_MESSAGE__BODY_ERROR: on_error(client, message->request, message->error); break;
   case HEYA__V1__SERVER_MESSAGE__BODY_DETACHED:
     swarm->count.detached++;
@@ -343,6 +386,11 @@ static void on_message(void *arg, struct bytes data) {
 
 static void wait_to_connect(struct client *client) {
   struct swarm *swarm = client->swarm;
+  if (client->state == CLIENT_LEAVING) {
+    take_note(client, (struct note){.kind = NOTE_LEFT, .at = client->at});
+    lose_session(client);
+    client->joined_once = false;
+  }
   double most = BACKOFF_MIN_S * (1 << (client->failures < 6 ? client->failures : 6));
   if (most > BACKOFF_MAX_S) most = BACKOFF_MAX_S;
   client->failures++;
@@ -357,6 +405,15 @@ static void reconnect(struct client *client) {
   client->ws = NULL;
   client->swarm->count.reconnects++;
   wait_to_connect(client);
+}
+
+/* Out, for a while. */
+static void on_left(struct client *client) {
+  if (client->state != CLIENT_LEAVING) return;
+  ws_drop(client->ws);
+  client->ws = NULL;
+  wait_to_connect(client);
+  after(client, &client->connect, random_unit(client->swarm) * (client->room_size == 2 ? EMPTY_S : 2));
 }
 
 static void on_open(void *arg) {
@@ -396,8 +453,9 @@ static void on_watch(struct ev_loop *loop, ev_timer *timer, int events) {
   struct client *client = timer->data;
   uint64_t now_us = clock_monotonic_us();
   (void)loop, (void)events;
-  bool late = client->state == CLIENT_IN ? client->n_pending && now_us - client->pending[0].sent_us > PATIENCE_US
-                                         : now_us - client->since_us > PATIENCE_US;
+  uint64_t patience_us = PATIENCE_US * (1 + client->index % 4);
+  bool late = client->state == CLIENT_IN ? client->n_pending && now_us - client->pending[0].sent_us > patience_us
+                                         : now_us - client->since_us > patience_us;
   if (client->state == CLIENT_WAITING || !late) return;
   client->swarm->count.timeouts++;
   reconnect(client);
@@ -407,6 +465,10 @@ static void on_watch(struct ev_loop *loop, ev_timer *timer, int events) {
 
 static void act_in_chat(struct client *client) {
   struct swarm *swarm = client->swarm;
+  if (swarm->leaving && !client->n_pending && random_unit(swarm) < (client->room_size == 2 ? 0.1 : 0.01)) {
+    send_leave(client);
+    return;
+  }
   send_new(client, (struct command){.token = book_token(swarm->book, client->index, client->room)});
 }
 
@@ -442,13 +504,13 @@ static void on_act(struct ev_loop *loop, ev_timer *timer, int events) {
 
 /* ---- the swarm ---- */
 
-static void client_start(struct swarm *swarm, uint32_t index) {
+static void client_start(struct swarm *swarm, uint32_t index, uint32_t room, uint32_t room_size) {
   struct client *client = &swarm->clients[index];
-  *client = (struct client){.swarm = swarm, .index = index, .room = index / swarm->room_size, .next_number = 1};
-  client->live = client->room < swarm->n_live;
+  *client = (struct client){.swarm = swarm, .index = index, .room = room, .room_size = room_size, .next_number = 1};
+  client->live = room < swarm->n_live;
   snprintf(client->name, sizeof client->name, "p%" PRIu32, index);
-  snprintf(client->room_id, sizeof client->room_id, "%s/r%" PRIu32, client->live ? "live" : "chat", client->room);
-  swarm->book->histories[index].room = client->room;
+  snprintf(client->room_id, sizeof client->room_id, "%s/r%" PRIu32, client->live ? "live" : "chat", room);
+  swarm->book->histories[index].room = room;
   ev_timer_init(&client->connect, on_connect, 0., 0.);
   ev_timer_init(&client->act, on_act, 0., 0.);
   ev_timer_init(&client->watch, on_watch, WATCH_S, WATCH_S);
@@ -458,11 +520,21 @@ static void client_start(struct swarm *swarm, uint32_t index) {
   after(client, &client->act, 1 + random_unit(swarm));
 }
 
+static uint32_t size_of_room(const struct swarm *swarm, uint32_t room) {
+  static const uint32_t sizes[] = {2, 4, 3, 8, 5, 2, 6, 4};
+  uint32_t size = swarm->room_size ? swarm->room_size : sizes[room % (sizeof sizes / sizeof *sizes)];
+  return room < swarm->n_live && size > PLAYERS_MAX ? PLAYERS_MAX : size;
+}
+
 void swarm_start(struct swarm *swarm, struct ev_loop *loop, uint32_t n_clients) {
   swarm->loop = loop;
   swarm->n_clients = n_clients;
   swarm->clients = xcalloc(n_clients, sizeof *swarm->clients);
-  for (uint32_t i = 0; i < n_clients; i++) client_start(swarm, i);
+  for (uint32_t i = 0; i < n_clients; swarm->n_rooms++) {
+    uint32_t size = size_of_room(swarm, swarm->n_rooms);
+    for (uint32_t seat = 0; seat < size && i < n_clients; seat++) client_start(swarm, i++, swarm->n_rooms, size);
+  }
+  swarm->book->n_rooms = swarm->n_rooms;
 }
 
 void swarm_stop(struct swarm *swarm) {

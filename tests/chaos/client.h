@@ -2,7 +2,8 @@
  * connection to any gateway that is lost and made anew, and the resuming of the session. Everything it sends and
  * hears goes into the book; everything else that happens to it is counted.
  *
- * Members of a chat say lines. Members of a live room play rounds: the host starts, most submit, and some give up.
+ * Members of a chat say lines, and leave at times to join anew; those of a chat of two so often and for so long that
+ * it stands empty and ends. Members of a live room play rounds: the host starts, most submit, and some give up.
  */
 #ifndef HEYA_TESTS_CHAOS_CLIENT_H
 #define HEYA_TESTS_CHAOS_CLIENT_H
@@ -13,7 +14,7 @@
 
 #include "proto/client.pb-c.h"
 
-#define PENDING_MAX 8
+#define PENDING_MAX 64
 #define PLAYERS_MAX 4 /* of a live room */
 #define CODES       64
 
@@ -22,6 +23,7 @@ enum client_state {
   CLIENT_CONNECTING,
   CLIENT_JOINING, /* hello and join are sent */
   CLIENT_IN,
+  CLIENT_LEAVING, /* leave is sent; if the connection is lost first, that counts as having left */
 };
 
 struct command {
@@ -35,7 +37,7 @@ struct swarm;
 
 struct client {
   struct swarm *swarm;
-  uint32_t index, room;
+  uint32_t index, room, room_size;
   char name[16], room_id[32];
   bool live;
   enum client_state state;
@@ -62,7 +64,8 @@ struct client {
 
 /* What happens to all of them. */
 struct swarm_counters {
-  uint64_t connects, reconnects, resumes, snapshots, sessions_lost, goodbyes, detached, timeouts, bad_messages;
+  uint64_t connects, reconnects, resumes, snapshots, sessions_lost, goodbyes, detached, timeouts, bad_messages,
+      leaves;
   uint64_t errors[CODES]; /* by heya.v1.Error.Code */
   uint64_t detached_by[CODES];
   uint64_t acks, ack_us_sum;
@@ -81,9 +84,12 @@ struct swarm {
   struct book *book;
   struct rounds *rounds;
   struct client *clients;
-  uint32_t n_clients, room_size, n_live; /* the first n_live rooms are live ones */
-  double rate;                           /* commands a second of a client */
-  bool quiet;                            /* say nothing new, only end the running rounds */
+  uint32_t n_clients, n_rooms;
+  uint32_t room_size; /* 0: from 2 to 8, and up to 4 in live ones */
+  uint32_t n_live;    /* the first n_live rooms are live ones */
+  bool leaving;       /* chatters leave and join anew */
+  double rate;        /* commands a second of a client */
+  bool quiet;         /* say nothing new, only end the running rounds */
   unsigned seed;
   struct swarm_counters count;
   struct swarm_watch watch;
@@ -92,7 +98,7 @@ struct swarm {
   void *gateway_arg;
 };
 
-/* Rooms are filled in order with room_size clients each. `rounds`, `book` and the gateway callback are set before. */
+/* Rooms are filled in order. `rounds`, `book` and the gateway callback are set before. */
 void swarm_start(struct swarm *swarm, struct ev_loop *loop, uint32_t n_clients);
 void swarm_stop(struct swarm *swarm);
 /* How many are in their room, and how many commands are unanswered. */

@@ -8,6 +8,7 @@
 #include "tests/chaos/client.h"
 #include "tests/chaos/faults.h"
 #include "tests/chaos/measure.h"
+#include "tests/chaos/truth.h"
 
 #include "common/clock.h"
 
@@ -17,10 +18,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SETTLE_S 60 /* for everybody to be back and answered, after the last fault */
+#define SETTLE_S    60  /* for everybody to be back and answered, after the last fault */
+#define CALM_S      0.5 /* for the last events about members to arrive */
+#define ROOM_MEAN   4
+#define LATE_MAX_MS 15000 /* results after their deadline, with all that may be broken at once */
 
 static const char *const gateway_args[] = {
-    "--message-rate", "1000", "--message-burst", "2000", "--gateway-ttl", "10s", NULL};
+    "--message-rate", "1000", "--message-burst", "2000", "--gateway-ttl", "5s", NULL};
 
 struct chaos {
   struct ev_loop *loop;
@@ -38,13 +42,7 @@ struct chaos {
 /* ---- parts ---- */
 
 static uint16_t choose_gateway(void *arg, struct client *client, unsigned *index) {
-  struct servers *servers = arg;
-  unsigned first = (unsigned)rand_r(&client->swarm->seed) % SERVERS_MAX;
-  for (unsigned i = 0; i < SERVERS_MAX; i++) {
-    *index = (first + i) % SERVERS_MAX;
-    if (servers->gateways[*index].state == SERVER_UP) return servers->gateways[*index].port;
-  }
-  return 0;
+  return servers_any_gateway(arg, &client->swarm->seed, index);
 }
 
 static void on_progress(struct ev_loop *loop, ev_timer *timer, int events) {
@@ -70,11 +68,12 @@ static bool all_in(void *arg) {
 static bool has_heard_all(void *arg) {
   const struct chaos *chaos = arg;
   const struct client *clients = chaos->swarm.clients;
-  uint32_t size = chaos->swarm.room_size;
   for (uint32_t i = 0; i < chaos->swarm.n_clients; i++) {
     if (clients[i].playing) return false;
-    for (uint32_t other = i / size * size; other < i / size * size + size && !clients[i].live; other++)
-      if (position_compare(clients[i].at, clients[other].line_at) < 0) return false;
+    for (uint32_t other = i; other-- > 0 && clients[other].room == clients[i].room;)
+      if (position_compare(clients[i].at, clients[other].line_at) < 0 ||
+          position_compare(clients[other].at, clients[i].line_at) < 0)
+        return false;
   }
   return true;
 }
@@ -92,11 +91,11 @@ static bool start(struct chaos *chaos, uint32_t clients) {
   servers_start(&servers->redis);
   for (unsigned i = 0; i < 3; i++) servers_start(&servers->workers[i]);
   for (unsigned i = 0; i < 3; i++) servers_start(&servers->gateways[i]);
-  book_open(&chaos->book, clients, (clients + 3) / 4);
+  book_open(&chaos->book, clients);
   chaos->swarm = (struct swarm){.book = &chaos->book,
                                 .rounds = &chaos->rounds,
-                                .room_size = 4,
-                                .n_live = clients / 4 / 4,
+                                .leaving = true,
+                                .n_live = clients / ROOM_MEAN / 4,
                                 .rate = 2,
                                 .seed = chaos->seed,
                                 .gateway = choose_gateway,
@@ -123,14 +122,17 @@ static struct verdict judge(struct chaos *chaos, bool settled) {
   struct verdict verdict = {0};
   struct book_result book = book_check(&chaos->book);
   struct rounds_result rounds = rounds_check(&chaos->rounds);
+  uint64_t untrue = settled ? truth_check(chaos->servers.redis_socket, &chaos->swarm) : 0;
   const struct swarm_counters *count = &chaos->swarm.count;
   printf("\nfaults: %" PRIu64 "\n", chaos->faults.n);
   faults_print(&chaos->faults);
   printf("errors that clients were told:\n");
   swarm_print_errors(&chaos->swarm);
-  printf("clients: %" PRIu64 " connects, %" PRIu64 " lost connections, %" PRIu64 " goodbyes, %" PRIu64
-         " resumes, of which %" PRIu64 " with a snapshot, %" PRIu64 " times no answer for 8 s\n",
-         count->connects, count->reconnects, count->goodbyes, count->resumes, count->snapshots, count->timeouts);
+  printf("clients: %" PRIu64 " connects, %" PRIu64 " times out of the room and back, %" PRIu64
+         " lost connections, %" PRIu64 " goodbyes, %" PRIu64 " resumes, of which %" PRIu64
+         " with a snapshot, %" PRIu64 " times no answer for some seconds\n",
+         count->connects, count->leaves, count->reconnects, count->goodbyes, count->resumes, count->snapshots,
+         count->timeouts);
   printf("commands: %" PRIu64 " sent, %" PRIu64 " acknowledged, %" PRIu64 " applied, %" PRIu64 " refused, %" PRIu64
          " whose session ended before an answer; %" PRIu64 " events heard\n",
          book.sent, book.acked, book.applied, book.refused, book.unknown, book.heard);
@@ -147,11 +149,16 @@ static struct verdict judge(struct chaos *chaos, bool settled) {
          count->sessions_lost);
   expect(&verdict, book.missed == 0, "events missed", book.missed);
   expect(&verdict, book.repeated == 0, "events repeated or out of order", book.repeated);
+  expect(&verdict, book.misdirected == 0, "events heard that are for others", book.misdirected);
   expect(&verdict, book.contradicted == 0, "numbers with two events", book.contradicted);
   expect(&verdict, rounds.wrong == 0, "wrong results", rounds.wrong);
   expect(&verdict, rounds.differing + rounds.repeated == 0, "results that differ, or came twice",
          rounds.differing + rounds.repeated);
   expect(&verdict, rounds.unfinished == 0 && rounds.played > 0, "rounds without results", rounds.unfinished);
+  expect(&verdict, rounds.untold == 0, "players who were not told results", rounds.untold);
+  expect(&verdict, rounds.late_max_ms <= LATE_MAX_MS, "ms after its deadline: the latest results",
+         rounds.late_max_ms);
+  expect(&verdict, untrue == 0, "rooms that Redis knows otherwise", untrue);
   expect(&verdict, swarm_unexplained(&chaos->swarm) == 0, "unexplained errors", swarm_unexplained(&chaos->swarm));
   expect(&verdict, chaos->servers.crashes == 0, "processes that ended by themselves", chaos->servers.crashes);
   return verdict;
@@ -179,6 +186,7 @@ static int run(struct chaos *chaos, uint32_t clients) {
   chaos->swarm.quiet = true;
   settled = run_until(chaos->loop, SETTLE_S, all_answered, chaos) && settled;
   settled = run_until(chaos->loop, SETTLE_S, has_heard_all, chaos) && settled;
+  run_until(chaos->loop, CALM_S, NULL, NULL);
   struct verdict verdict = judge(chaos, settled);
   chaos->servers.keep_dir = chaos->servers.keep_dir || verdict.failed;
   swarm_stop(&chaos->swarm);
@@ -203,7 +211,7 @@ static const char usage[] =
     "\n"
     "  --seconds N   how long things are broken (45)\n"
     "  --seed N      of the faults (the time)\n"
-    "  --clients N   in rooms of four, a quarter of which play live rounds (200)\n"
+    "  --clients N   in rooms of two to eight, a quarter of which play live rounds (200)\n"
     "  --every S     mean seconds between two faults (3)\n"
     "  --everysec    Redis writes its file once a second, and is not killed with -9\n"
     "  --times N     how often a measurement is made (50)\n"

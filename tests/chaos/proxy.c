@@ -16,6 +16,14 @@
 
 struct relay;
 
+/* How a connection will end. */
+enum cut {
+  CUT_NOT,
+  CUT_ANSWER_LOST,    /* the next answer of Redis is thrown away */
+  CUT_WITHIN_REQUEST, /* a part of what the client sends next is passed on */
+  CUT_WITHIN_ANSWER,
+};
+
 /* One direction's source: what is read from fd is written to the other side. */
 struct side {
   struct relay *relay;
@@ -30,7 +38,7 @@ struct relay {
   LIST_ENTRY(relay) entry;
   struct proxy *proxy;
   struct side client, redis;
-  bool deaf; /* the next answer of Redis is thrown away, and the connection with it */
+  enum cut cut;
 };
 
 struct proxy {
@@ -79,6 +87,11 @@ static void on_writable(struct ev_loop *loop, ev_io *io, int events) {
   if (!flush(side)) relay_close(side->relay);
 }
 
+static bool is_cut(const struct relay *relay, const struct side *side) {
+  bool from_client = side == &relay->client;
+  return relay->cut == CUT_WITHIN_REQUEST ? from_client : relay->cut != CUT_NOT && !from_client;
+}
+
 static void on_readable(struct ev_loop *loop, ev_io *io, int events) {
   struct side *side = io->data;
   struct relay *relay = side->relay;
@@ -86,9 +99,11 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int events) {
   (void)loop, (void)events;
   ssize_t n = recv(side->fd, buf_reserve(out, CHUNK), CHUNK, 0);
   if (n < 0 && errno == EAGAIN) return;
+  bool cut = n > 0 && is_cut(relay, side);
+  if (cut && relay->cut == CUT_ANSWER_LOST) n = 0;
+  if (cut && n > 0) n = rand_r(&relay->proxy->seed) % n;
   if (n > 0) out->len += (size_t)n;
-  bool cut = relay->deaf && side == &relay->redis;
-  if (n <= 0 || cut || !flush(side->other)) relay_close(relay);
+  if ((n > 0 && !flush(side->other)) || n <= 0 || cut) relay_close(relay);
 }
 
 static void side_open(struct relay *relay, struct side *side, struct side *other, int fd) {
@@ -151,10 +166,8 @@ unsigned proxy_reset(struct proxy *proxy, double probability) {
   for (; relay; relay = next) {
     next = LIST_NEXT(relay, entry);
     if ((double)rand_r(&proxy->seed) / RAND_MAX > probability) continue;
-    if (n++ % 2)
-      relay->deaf = true;
-    else
-      relay_close(relay);
+    relay->cut = (enum cut)(n++ % 4);
+    if (relay->cut == CUT_NOT) relay_close(relay);
   }
   return n;
 }

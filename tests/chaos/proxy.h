@@ -12,8 +12,8 @@ struct proxy;
 struct proxy *proxy_create(struct ev_loop *loop, const char *listen_path, const char *redis_path, unsigned seed);
 void proxy_destroy(struct proxy *proxy);
 
-/* Resets each connection with this probability; returns how many. Those of every other one are cut after the request
- * was passed on and before the answer is. */
+/* Breaks each connection with this probability; returns how many. In turns: at once; when Redis answers next, whose
+ * answer is thrown away; somewhere within the next request; somewhere within the next answer. */
 unsigned proxy_reset(struct proxy *proxy, double probability);
 
 #endif

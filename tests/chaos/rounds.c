@@ -45,6 +45,16 @@ void rounds_deadline(struct rounds *rounds, uint32_t room, uint32_t number, uint
   rounds_get(rounds, room, number)->deadline_ms = deadline_ms;
 }
 
+/* Whose snapshot has the results of this round needs none of those before. */
+static void show(struct rounds *rounds, uint32_t room, uint32_t last, const char *player) {
+  for (size_t i = 0; i < rounds->n; i++) {
+    struct round *round = &rounds->list[i];
+    if (round->room != room || round->number > last) continue;
+    for (unsigned j = 0; j < round->n_players; j++)
+      if (strcmp(round->players[j].name, player) == 0) round->players[j].shown = true;
+  }
+}
+
 void rounds_results(struct rounds *rounds, uint32_t room, const char *player,
                     const Heya__Kinds__Live__Results *results, bool as_event, uint64_t now_ms) {
   struct round *round = rounds_get(rounds, room, results->round);
@@ -54,6 +64,7 @@ void rounds_results(struct rounds *rounds, uint32_t room, const char *player,
     printf("FAULT results twice: room %" PRIu32 " round %" PRIu32 " to %s\n", room, results->round, player);
   }
   if (as_event && self) self->told = true;
+  if (!as_event) show(rounds, room, results->round, player);
   for (size_t i = 0; i < results->n_scores; i++) {
     struct round_player *other = player_of(round, results->scores[i]->player);
     if (!other) continue;
@@ -102,6 +113,11 @@ struct rounds_result rounds_check(const struct rounds *rounds) {
     for (unsigned i = 0; i < round->n_players; i++) {
       forfeits += round->forfeited[i];
       result.scores += !round->forfeited[i];
+      if (!round->players[i].told && !round->players[i].shown) {
+        result.untold++;
+        printf("FAULT not told: room %" PRIu32 " round %" PRIu32 " %s\n", round->room, round->number,
+               round->players[i].name);
+      }
       if (is_right(round, i)) continue;
       result.wrong++;
       printf("FAULT wrong result: room %" PRIu32 " round %" PRIu32 " %s submitted %" PRIu32 " (%s), has %" PRIu32

@@ -17,7 +17,8 @@ struct round_player {
   char name[16];
   uint32_t score; /* submitted */
   enum submit_fate fate;
-  bool told; /* heard the results as an event */
+  bool told;  /* heard the results as an event */
+  bool shown; /* got a snapshot after the round had ended */
 };
 
 struct round {
@@ -50,6 +51,7 @@ struct rounds_result {
   uint64_t played, unfinished, scores, forfeits;
   uint64_t wrong; /* an acknowledged result that does not count, a refused one that does, a forfeit without reason */
   uint64_t differing, repeated;
+  uint64_t untold;                      /* players who neither heard the results nor got a snapshot after them */
   uint64_t late_median_ms, late_max_ms; /* results after their deadline, of rounds that ended by it */
 };
 struct rounds_result rounds_check(const struct rounds *rounds);

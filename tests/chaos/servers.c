@@ -19,6 +19,7 @@
 
 #define ARGS_MAX 40
 #define TURN_S   0.02
+#define HASTE_US 1000000 /* one that ends so soon has not come up at all */
 
 /* ---- ports ---- */
 
@@ -146,7 +147,11 @@ static void on_end(struct ev_loop *loop, ev_child *child, int events) {
     server->servers->crashes++;
   }
   server->state = SERVER_DOWN;
-  if (server->again || !fine) servers_start(server);
+  bool at_once = clock_monotonic_us() - server->started_us < HASTE_US;
+  if (!fine && at_once)
+    servers_later(server, HASTE_US / 1e6, servers_start); /* not in a circle */
+  else if (server->again || !fine)
+    servers_start(server);
 }
 
 void servers_kill(struct server *server) {
@@ -184,6 +189,15 @@ void servers_later(struct server *server, double seconds, void (*then)(struct se
   ev_timer_stop(server->servers->loop, &server->later);
   ev_timer_set(&server->later, seconds, 0.);
   ev_timer_start(server->servers->loop, &server->later);
+}
+
+uint16_t servers_any_gateway(const struct servers *servers, unsigned *seed, unsigned *index) {
+  unsigned first = (unsigned)rand_r(seed) % SERVERS_MAX;
+  for (unsigned i = 0; i < SERVERS_MAX; i++) {
+    *index = (first + i) % SERVERS_MAX;
+    if (servers->gateways[*index].state == SERVER_UP) return servers->gateways[*index].port;
+  }
+  return 0;
 }
 
 /* ---- all ---- */

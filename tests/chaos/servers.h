@@ -54,6 +54,8 @@ void servers_stop(struct server *server);
 void servers_continue(struct server *server);
 /* Calls `then` in so many seconds, unless the server ends before. */
 void servers_later(struct server *server, double seconds, void (*then)(struct server *));
+/* The port of a gateway that is up, 0 if there is none; *index says which. */
+uint16_t servers_any_gateway(const struct servers *servers, unsigned *seed, unsigned *index);
 /* Everything is killed; the directory is removed unless something crashed or keep_dir is set. */
 void servers_close(struct servers *servers);
 
