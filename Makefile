@@ -10,13 +10,14 @@ PROTOC  ?= protoc
 
 PROTOS      := client bus image kinds/chat kinds/live kinds/saved
 PROTO_SRC   := keys names utf8 codec arena base64 json_encode json_decode json_number payload fault
-COMMON_SRC  := buf log option option_value option_print metric clock endpoint peers server server_options admin failpoint redis_url redis_args redis_link \
-               redis_reply store store_commit store_redis store_redis_call store_redis_setup store_redis_worker \
+COMMON_SRC  := buf log option option_value option_print metric clock endpoint peers server server_options admin failpoint redis_url redis_args redis_sentinel redis_link \
+               redis_reply store store_commit store_redis store_redis_call store_redis_clock store_redis_setup store_redis_worker \
                store_redis_gateway store_redis_read store_redis_load
 GATEWAY_SRC := options gateway_metrics listener conn conn_http http handshake files ws outbox limits addresses auth jwt attachment \
                session requests listing uplink_queue uplink downlink gateway
 WORKER_SRC  := options worker_metrics effects room room_kind backlog member session_window group image record timers repository \
-               partition apply assignment intake ownership commit worker kinds/registry kinds/chat kinds/live kinds/live_state
+               partition walk apply assignment intake ownership caution commit last_words worker kinds/registry kinds/shared \
+               kinds/chat kinds/live kinds/live_state
 SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client wait fake_store fake_clients fake_gateway \
                partition_bench worker_store
 UNIT_SRC    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
@@ -42,7 +43,7 @@ SYSTEM_INCLUDES := -isystem $(B)/gen
 CPPFLAGS += -I. $(SYSTEM_INCLUDES) -D_GNU_SOURCE
 CFLAGS   += -std=c11 $(OPT) $(WARN) $(SAN) -fno-strict-aliasing -MD -MP
 LDFLAGS  += $(SAN)
-LIBS     := -lhiredis -lprotobuf-c -ljansson -lmicrohttpd -lev -lm
+LIBS     := -lhiredis -lprotobuf-c -ljansson -lmicrohttpd -lev -lm -ldl
 GATEWAY_LIBS := -lwslay -lhttp_parser -ljwt -lcrypto
 
 # ---- what is built --------------------------------------------------------------------------------------------------
@@ -75,15 +76,22 @@ $(B)/lib%.a:
 
 $(B)/heya-gateway: $(B)/gateway/main.o $(B)/libgateway.a $(B)/libcommon.a $(B)/libproto.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(GATEWAY_LIBS) $(LIBS)
+# All of the libraries, exported: kinds in shared objects use them.
 $(B)/heya-worker: $(B)/worker/main.o $(B)/libworker.a $(B)/libcommon.a $(B)/libproto.a
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ -Wl,--whole-archive $^ -Wl,--no-whole-archive $(LIBS)
+
+# A kind that crashes when asked to, and one for another version of worker/kind.h: see tests/support/poison_kind.c.
+POISON := $(B)/poison.so $(B)/poison-abi.so
+$(B)/poison-abi.so: CPPFLAGS += -DPOISON_ABI=KIND_ABI+1
+$(POISON): tests/support/poison_kind.c worker/kind.h common/buf.h | $(GEN_H)
+	$(Q)$(CC) $(CPPFLAGS) $(filter-out -MD -MP,$(CFLAGS)) $(LDFLAGS) -fPIC -shared -o $@ $<
 
 $(B)/unit: $(UNIT_OBJ) $(B)/libsupport.a $(B)/libgateway.a $(B)/libworker.a $(B)/libcommon.a $(B)/libproto.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(GATEWAY_LIBS) $(LIBS)
 # The kinds against a fake room, so without libworker.
 $(B)/kinds: $(KINDS_OBJ) $(B)/libcommon.a $(B)/libproto.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(LIBS)
-$(B)/integration: $(INTEGRATION_OBJ) $(B)/libsupport.a $(B)/libcommon.a $(B)/libproto.a
+$(B)/integration: $(INTEGRATION_OBJ) $(B)/libsupport.a $(B)/libcommon.a $(B)/libproto.a | $(POISON)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion -lwslay -lcrypto -ljwt $(LIBS)
 
 $(B)/chaos: $(CHAOS_OBJ) $(B)/libcommon.a $(B)/libproto.a

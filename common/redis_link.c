@@ -8,11 +8,13 @@
 #include "common/clock.h"
 #include "common/mem.h"
 #include "common/redis_reply.h"
+#include "common/redis_sentinel.h"
 
 #include <ev.h>
 #include <hiredis/adapters/libev.h>
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <sys/queue.h>
 
@@ -23,7 +25,7 @@
 enum link_state {
   LINK_WAITING,    /* for the retry timer */
   LINK_CONNECTING, /* for the socket */
-  LINK_GREETING,   /* for the answers to AUTH and SELECT */
+  LINK_GREETING,   /* for the answers to AUTH, SELECT and ROLE, or of a Sentinel */
   LINK_UP,
 };
 
@@ -41,6 +43,9 @@ struct redis_link {
   struct log *log;
   struct redis_link_options options;
   enum link_state state;
+  struct redis_url target; /* what is connected to: as in the options, or what Sentinels lead to */
+  struct redis_sentinel sentinel;
+  bool asking;                /* the target is a Sentinel */
   redisAsyncContext *context; /* NULL while waiting */
   struct request_list sent;   /* in the order of their answers */
   struct request_list refused;
@@ -56,6 +61,7 @@ struct redis_link {
   unsigned seed;      /* of the jitter */
   unsigned greetings; /* answers still to come while greeting */
   char reason[96];    /* of the drop under way */
+  struct log_limit failed;
 };
 
 static void connect_now(struct redis_link *link);
@@ -91,6 +97,16 @@ static void request_list_free(struct request_list *list) {
 
 /* ---- going down ---- */
 
+static bool by_sentinel(const struct redis_link *link) {
+  return link->options.url.master[0] != '\0';
+}
+
+static void retry_now(struct redis_link *link) {
+  ev_timer_stop(link->loop, &link->retry);
+  ev_timer_set(&link->retry, 0., 0.);
+  ev_timer_start(link->loop, &link->retry);
+}
+
 static void schedule_retry(struct redis_link *link) {
   uint64_t wait_ms = link->backoff_ms / 2 + (uint64_t)rand_r(&link->seed) % (link->backoff_ms / 2 + 1);
   link->backoff_ms = link->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : link->backoff_ms * 2;
@@ -108,12 +124,16 @@ static void go_down(struct redis_link *link, const char *reason) {
   ev_timer_stop(link->loop, &link->watch);
   ev_timer_stop(link->loop, &link->drop);
   char at[320];
-  redis_url_print(&link->options.url, at, sizeof at);
-  log_warn(link->log, was == LINK_UP ? "redis_link_lost" : "redis_connect_failed", F_S("link", link->options.name),
-           F_S("redis", at), F_S("reason", reason));
+  redis_url_print(&link->target, at, sizeof at);
+  const char *event = was == LINK_UP ? "redis_link_lost" : link->asking ? "sentinel_failed" : "redis_connect_failed";
+  log_limited(link->log, &link->failed, LOG_LEVEL_WARN, event, F_S("link", link->options.name), F_S("redis", at),
+              F_S("reason", reason));
   /* One that keeps breaking at once is not worth hurrying for. */
   if (was == LINK_UP && clock_monotonic_us() - link->up_us > BACKOFF_MAX_MS * 1000) link->backoff_ms = BACKOFF_MIN_MS;
-  schedule_retry(link);
+  bool others_left =
+      by_sentinel(link) && was != LINK_UP && redis_sentinel_failed(&link->sentinel, &link->options.url);
+  if (was == LINK_UP) redis_sentinel_lost(&link->sentinel);
+  others_left ? retry_now(link) : schedule_retry(link);
   if (was == LINK_UP && link->options.on_down) link->options.on_down(link->options.arg);
 }
 
@@ -151,7 +171,7 @@ void redis_link_drop(struct redis_link *link, const char *reason) {
 static void on_connect_timeout(struct ev_loop *loop, ev_timer *timer, int events) {
   struct redis_link *link = timer->data;
   (void)loop, (void)events;
-  abandon(link, link->state == LINK_GREETING ? "no answer to AUTH or SELECT" : "connect timed out");
+  abandon(link, link->state == LINK_GREETING ? "no answer to the first commands" : "connect timed out");
 }
 
 /* A process that was stopped finds everything late: an answer may be waiting in the socket, so a late look is no
@@ -171,38 +191,77 @@ static void on_watch(struct ev_loop *loop, ev_timer *timer, int events) {
 static void become_up(struct redis_link *link) {
   ev_timer_stop(link->loop, &link->connect_timeout);
   link->state = LINK_UP;
+  redis_sentinel_up(&link->sentinel);
   link->up_us = link->watched_us = clock_monotonic_us();
   ev_timer_again(link->loop, &link->watch);
   log_debug(link->log, "redis_link_up", F_S("link", link->options.name));
   if (link->options.on_up) link->options.on_up(link->options.arg);
 }
 
+/* What the answer to a first command must be, besides no error. NULL: nothing. A sentence: it is wrong. */
+typedef const char *greeting_check(struct redis_link *, const struct redisReply *);
+struct greeting {
+  greeting_check *check;
+};
+
+static const char *any_answer(struct redis_link *link, const struct redisReply *reply) {
+  (void)link, (void)reply;
+  return NULL;
+}
+
+static const char *is_master(struct redis_link *link, const struct redisReply *reply) {
+  (void)link;
+  return redis_sentinel_role(reply);
+}
+
+static const char *names_master(struct redis_link *link, const struct redisReply *reply) {
+  char at[320];
+  const char *wrong = redis_sentinel_answer(&link->sentinel, reply);
+  if (wrong) return wrong;
+  redis_url_print(&(struct redis_url){.at = link->sentinel.master}, at, sizeof at);
+  log_debug(link->log, "sentinel_answered", F_S("link", link->options.name), F_S("master", at));
+  return NULL;
+}
+
+static const struct greeting for_any_answer = {any_answer}, for_role = {is_master}, for_address = {names_master};
+
 static void on_greeting(redisAsyncContext *context, void *reply, void *arg) {
   struct redis_link *link = context->data;
+  const struct greeting *greeting = arg;
   struct bytes error;
-  (void)arg;
   if (!link || link->context != context || !reply) return; /* on_disconnect follows */
-  if (redis_reply_error(reply, &error)) {
-    redis_link_drop(link, error.data);
-  } else if (--link->greetings == 0) {
-    become_up(link);
+  const char *wrong = redis_reply_error(reply, &error) ? error.data : greeting->check(link, reply);
+  if (wrong) {
+    redis_link_drop(link, wrong);
+  } else if (--link->greetings == 0 && !ev_is_active(&link->drop)) {
+    link->asking ? retry_now(link) : become_up(link);
   }
 }
 
+static void say(struct redis_link *link, const struct greeting *greeting, const char *format, ...) {
+  union {
+    const void *in;
+    void *out; /* hiredis gives it back and nothing else */
+  } cast = {.in = greeting};
+  va_list args;
+  va_start(args, format);
+  link->greetings++;
+  redisvAsyncCommand(link->context, on_greeting, cast.out, format, args);
+  va_end(args);
+}
+
 static void greet(struct redis_link *link) {
-  const struct redis_url *url = &link->options.url;
+  const struct redis_url *url = &link->target;
   link->state = LINK_GREETING;
-  if (url->password[0]) {
-    link->greetings++;
-    if (url->user[0])
-      redisAsyncCommand(link->context, on_greeting, NULL, "AUTH %s %s", url->user, url->password);
-    else
-      redisAsyncCommand(link->context, on_greeting, NULL, "AUTH %s", url->password);
-  }
-  if (url->db) {
-    link->greetings++;
-    redisAsyncCommand(link->context, on_greeting, NULL, "SELECT %u", (unsigned)url->db);
-  }
+  if (url->login.user[0])
+    say(link, &for_any_answer, "AUTH %s %s", url->login.user, url->login.password);
+  else if (url->login.password[0])
+    say(link, &for_any_answer, "AUTH %s", url->login.password);
+  if (url->db) say(link, &for_any_answer, "SELECT %u", (unsigned)url->db);
+  if (link->asking)
+    say(link, &for_address, "SENTINEL GET-MASTER-ADDR-BY-NAME %s", link->options.url.master);
+  else if (by_sentinel(link))
+    say(link, &for_role, "ROLE");
   if (!link->greetings) become_up(link);
 }
 
@@ -213,14 +272,15 @@ static void on_connect(const redisAsyncContext *context, int status) {
     go_down(link, context->errstr); /* hiredis frees the context */
     return;
   }
-  if (!link->options.url.path[0]) redisEnableKeepAlive(&link->context->c);
+  if (!link->target.path[0]) redisEnableKeepAlive(&link->context->c);
   greet(link);
 }
 
 static void connect_now(struct redis_link *link) {
-  const struct redis_url *url = &link->options.url;
+  const struct redis_url *url = &link->target;
+  if (by_sentinel(link)) link->asking = !redis_sentinel_target(&link->sentinel, &link->options.url, &link->target);
   redisAsyncContext *context =
-      url->path[0] ? redisAsyncConnectUnix(url->path) : redisAsyncConnect(url->host, url->port);
+      url->path[0] ? redisAsyncConnectUnix(url->path) : redisAsyncConnect(url->at.host, url->at.port);
   if (!context) mem_exhausted(sizeof *context);
   if (context->err) { /* no callback will tell */
     char reason[96];
@@ -241,8 +301,15 @@ static void connect_now(struct redis_link *link) {
 }
 
 static void on_retry(struct ev_loop *loop, ev_timer *timer, int events) {
+  struct redis_link *link = timer->data;
+  redisAsyncContext *asked = link->context; /* a Sentinel that has answered */
   (void)loop, (void)events;
-  connect_now(timer->data);
+  link->context = NULL;
+  link->state = LINK_WAITING;
+  ev_timer_stop(link->loop, &link->connect_timeout);
+  ev_timer_stop(link->loop, &link->drop);
+  if (asked) redisAsyncFree(asked);
+  connect_now(link);
 }
 
 /* ---- calls ---- */
@@ -311,12 +378,17 @@ bool redis_link_is_up(const struct redis_link *link) {
   return link->state == LINK_UP;
 }
 
+int redis_link_fd(const struct redis_link *link) {
+  return link->state == LINK_UP ? link->context->c.fd : -1;
+}
+
 struct redis_link *redis_link_create(struct ev_loop *loop, const struct redis_link_options *options,
                                      struct log *log) {
   struct redis_link *link = xmalloc(sizeof *link);
   *link = (struct redis_link){.loop = loop,
                               .log = log,
                               .options = *options,
+                              .target = options->url,
                               .backoff_ms = BACKOFF_MIN_MS,
                               .seed = (unsigned)clock_monotonic_us()};
   TAILQ_INIT(&link->sent);

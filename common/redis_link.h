@@ -1,8 +1,9 @@
 /* One connection to Redis in the process's loop: kept up, and honest about every call's fate.
  *
  * The only file that talks to hiredis's connections. A link connects at once, authenticates, selects the database,
- * and is then up; when it breaks it tries again after 20 ms, doubling up to a second, with jitter. Resolving a host
- * name uses the system's resolver and blocks: numeric addresses, unix sockets or a local resolver are better.
+ * and is then up; when it breaks it tries again after 20 ms, doubling up to a second, with jitter. With a sentinel
+ * URL it asks the Sentinels each time where to connect to, and checks that it has got a master. Resolving a host name
+ * uses the system's resolver and blocks: numeric addresses, unix sockets or a local resolver are better.
  *
  * Promises: each call's callback fires exactly once, never inside the call, and never after redis_link_destroy. A
  * reply of NULL means the connection broke, or was not up: what was sent may have taken effect, or may yet. Calls are
@@ -43,6 +44,10 @@ struct redis_link *redis_link_create(struct ev_loop *loop, const struct redis_li
 void redis_link_destroy(struct redis_link *link);
 
 bool redis_link_is_up(const struct redis_link *link);
+
+/* The socket of a link that is up, -1 otherwise: for who cannot make calls any more. Nothing may be written to it
+ * while there are calls. */
+int redis_link_fd(const struct redis_link *link);
 
 /* The arguments are copied. */
 void redis_link_call(struct redis_link *link, size_t argc, const char **argv, const size_t *argvlen,

@@ -171,6 +171,8 @@ bool server_open(struct server *server, struct store_redis_options *store, const
   store->limits.gateway_bytes = options->gateway_bytes;
   store->reply_timeout_ms = options->reply_timeout_ms;
   store->failpoints = server->failpoints;
+  store->metrics = &server->redis_metrics;
+  metrics_add(&server->metrics, store_redis_metric_rows, STORE_REDIS_METRICS, &server->redis_metrics);
   server->store = store_redis_create(server->loop, store, &server->log, error, sizeof error);
   return server->store || server_fail(server, "store_failed", error);
 }

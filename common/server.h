@@ -65,6 +65,7 @@ struct server {
   const struct server_options *options;
   struct log log;
   struct metrics metrics;
+  struct store_redis_metrics redis_metrics;
   struct failpoints *failpoints;
   struct ev_loop *loop;
   struct store *store;

@@ -44,7 +44,8 @@ const struct option_row server_redis_rows[] = {
      .type = OPTION_STRING,
      .offset = AT(redis),
      .fallback = "redis://127.0.0.1:6379",
-     .help = "redis://[user:password@]host[:port][/db] or unix:///path[?db=N]"},
+     .help = "redis://[user:password@]host[:port][/db], unix:///path[?db=N], or "
+             "sentinel://[user:password@]host[:port],.../master[/db]"},
     {.name = "prefix",
      .type = OPTION_STRING,
      .offset = AT(prefix),

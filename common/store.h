@@ -36,7 +36,8 @@ const char *store_result_name(enum store_result);
 struct store_deployment {
   uint32_t partitions; /* in: what the process was told; out: what heya:config says */
   char cluster[33];    /* out: random id of the deployment */
-  char server[64];     /* out: run id of the Redis that answers; another run may have forgotten the last writes */
+  char server[96];     /* out: run id and replication id of the Redis that answers; another one of either may have
+                          forgotten the last writes */
 };
 /* STORE_FAILED with a message that says what to do: Redis too old, eviction policy, partition count or schema
  * differs, a command forbidden by ACL. */
@@ -85,13 +86,18 @@ struct store_blame {
   uint32_t index;         /* within the entry's batch; STORE_BLAME_ALL: all of it was applied */
   char room[ROOM_ID_MAX + 1];
 };
-#define STORE_BLAME_ALL UINT32_MAX
+#define STORE_BLAME_ALL  UINT32_MAX
+#define STORE_BLAMES_MAX 16
 
 struct store_claimed {
   uint64_t epoch;
   struct stream_id done;
-  uint32_t deaths;          /* owners in a row that died, or lost their lease, without moving `done` */
-  struct store_blame blame; /* room "": nobody is to blame */
+  struct stream_id tail; /* the last entry of the stream; not after `done`: nothing waits */
+  uint32_t deaths;       /* owners in a row that died, or lost their lease, soon and without moving `done` */
+  /* Rooms that dead owners were in, at entries which are still to be applied (or, while loading, at `done`). One
+   * each: who closes the first may die of the second before he could commit. */
+  struct store_blame blames[STORE_BLAMES_MAX];
+  size_t n_blames;
 };
 typedef void store_claim_cb(void *arg, enum store_result, const struct store_claimed *); /* NULL unless STORE_OK */
 typedef void store_done_cb(void *arg, enum store_result);
@@ -187,7 +193,7 @@ struct store_ops {
   void (*suspect)(struct store *, const char *worker, store_done_cb *, void *arg);
   void (*claim)(struct store *, uint32_t partition, const char *worker, const struct store_owner *seen,
                 store_claim_cb *, void *arg);
-  /* Before each step of one that expects to die of it. */
+  /* Before each step of one that expects to die of it; room "" takes the last such note back. */
   void (*blame)(struct store *, uint32_t partition, const char *worker, uint64_t epoch, const struct store_blame *,
                 store_done_cb *, void *arg);
   /* `successor` is woken (on_freed) if it is not "". */

@@ -10,6 +10,13 @@
 #define CONNECT_TIMEOUT_MS 2000
 #define REPLY_TIMEOUT_MS   5000
 
+const struct metric_row store_redis_metric_rows[STORE_REDIS_METRICS] = {
+    {.name = "heya_redis_clock_ahead_ms",
+     .type = METRIC_GAUGE,
+     .offset = offsetof(struct store_redis_metrics, clock_ahead_ms),
+     .help = "By how much stream ids are ahead of Redis's clock; much more than 0 when that was set back."},
+};
+
 /* ---- small entries of the table ---- */
 
 static bool is_ready(const struct store *base) {
@@ -46,6 +53,7 @@ static void commands_up(void *arg) {
 static void commands_down(void *arg) {
   struct store_redis *store = arg;
   store->loaded = false;
+  store->commands_run[0] = '\0';
   store_redis_update_ready(store);
 }
 
@@ -56,6 +64,7 @@ static void reads_up(void *arg) {
 static void reads_down(void *arg) {
   struct store_redis *store = arg;
   store->reads_id = 0;
+  store->reads_run[0] = '\0';
   store_redis_update_ready(store);
 }
 
@@ -117,6 +126,7 @@ struct store *store_redis_create(struct ev_loop *loop, const struct store_redis_
   store->options.url = NULL;
   store->options.prefix = NULL;
   snprintf(store->prefix, sizeof store->prefix, "%s", options->prefix);
+  store->clock.limit.per_second = 1;
   TAILQ_INIT(&store->calls);
   TAILQ_INIT(&store->delayed);
   ev_timer_init(&store->delay_timer, store_delayed_due, 0., 0.);

@@ -23,9 +23,17 @@
 
 #include "common/failpoint.h"
 #include "common/log.h"
+#include "common/metric.h"
 #include "common/store.h"
 
 struct ev_loop;
+
+struct store_redis_metrics {
+  uint64_t
+      clock_ahead_ms; /* by which the newest stream id that was read is ahead of Redis's clock: it was set back */
+};
+#define STORE_REDIS_METRICS 1
+extern const struct metric_row store_redis_metric_rows[STORE_REDIS_METRICS];
 
 struct store_redis_options {
   const char *url;     /* common/redis_url.h */
@@ -35,6 +43,7 @@ struct store_redis_options {
   uint64_t log_max;          /* entries a room's log keeps */
   uint64_t reply_timeout_ms; /* a Redis that is silent for longer is given up; 0: 5 s */
   struct failpoints *failpoints;
+  struct store_redis_metrics *metrics; /* outlives the store; NULL: nobody wants to know */
 };
 
 /* NULL with a sentence in `error` when an option is wrong; connecting comes later and does not fail here. The options

@@ -29,6 +29,7 @@ static const struct meaning refusals[] = {
     {"LOADING ", STORE_LOST},
     {"READONLY ", STORE_LOST},
     {"MASTERDOWN ", STORE_LOST},
+    {"UNBLOCKED ", STORE_LOST}, /* a blocking read: the master has become a replica */
     {"ERR Function not found", STORE_LOST},
     {"BUSY ", STORE_FAILED},       /* somebody's script runs for too long */
     {"MISCONF ", STORE_FAILED},    /* cannot persist */
@@ -198,29 +199,4 @@ struct store_call *store_call_done(struct store_redis *store, store_done_cb *don
   struct store_call *call = store_call_new(store, finish_done, true, arg);
   call->cb.done = done;
   return call;
-}
-
-/* ---- the clock ---- */
-
-#define SAMPLE_LIFE_US 60000000 /* after which any newer measurement is better: clocks drift, and step */
-
-uint64_t store_clock_now_ms(const struct store_clock *clock, uint64_t monotonic_us) {
-  int64_t now_us = (int64_t)monotonic_us + clock->offset_us;
-  uint64_t now_ms = now_us > 0 ? (uint64_t)now_us / 1000 : 0;
-  return now_ms > clock->floor_ms ? now_ms : clock->floor_ms;
-}
-
-/* The quickest round trip of late has the smallest error; what has been said is never taken back. A measurement that
- * the one in use cannot explain (the clock was stepped) replaces it at once. */
-void store_clock_sample(struct store_clock *clock, uint64_t redis_us, uint64_t sent_us, uint64_t received_us) {
-  uint64_t rtt_us = received_us - sent_us;
-  int64_t offset_us = (int64_t)redis_us - (int64_t)(sent_us + rtt_us / 2);
-  int64_t difference = offset_us - clock->offset_us;
-  bool stepped = (uint64_t)(difference < 0 ? -difference : difference) > rtt_us + clock->rtt_us + 100000;
-  bool aged = received_us - clock->taken_us > SAMPLE_LIFE_US;
-  if (clock->taken_us && rtt_us > clock->rtt_us && !aged && !stepped) return;
-  if (clock->taken_us) clock->floor_ms = store_clock_now_ms(clock, received_us);
-  clock->offset_us = offset_us;
-  clock->rtt_us = rtt_us;
-  clock->taken_us = received_us;
 }

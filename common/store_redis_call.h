@@ -20,10 +20,13 @@ TAILQ_HEAD(store_delayed_list, store_delayed);
 
 /* Redis's clock against this machine's monotonic one. */
 struct store_clock {
-  int64_t offset_us; /* Redis = monotonic + offset; 0: never measured */
-  uint64_t rtt_us;   /* of the measurement in use */
-  uint64_t taken_us; /* when */
-  uint64_t floor_ms; /* what has been said already when the offset was last changed */
+  int64_t offset_us;  /* Redis = monotonic + offset; 0: never measured */
+  uint64_t rtt_us;    /* of the measurement in use */
+  uint64_t taken_us;  /* when; 0: never */
+  uint64_t floor_ms;  /* what has been said already when the offset was last changed */
+  uint64_t asked_us;  /* when TIME was last sent */
+  uint64_t newest_ms; /* of all stream ids that were read */
+  struct log_limit limit;
 };
 
 /* An entry given out by `deliveries` and not yet trimmed. */
@@ -40,12 +43,13 @@ struct store_redis {
   char prefix[KEY_PREFIX_MAX + 1];
   struct redis_link *commands;
   struct redis_link *reads;
-  uint64_t setup_us;      /* when TIME was sent */
   unsigned setup_library; /* index of the function library being compared or loaded */
   bool loaded;            /* the commands link has its functions */
   char *load_error;       /* why Redis refused them; said by init. NULL: it did not */
   uint64_t reads_id;      /* CLIENT ID of the reads link; 0: not known */
-  bool was_ready;         /* what on_ready was last told */
+  char commands_run[41];  /* run id of the server behind each link; "": not known */
+  char reads_run[41];
+  bool was_ready; /* what on_ready was last told */
   struct store_clock clock;
   struct redis_args args; /* of the call being made */
   struct buf scratch;     /* for arrays handed to a callback, and for keys */
@@ -126,9 +130,19 @@ enum store_result store_redis_result(const struct redisReply *reply, bool writes
 enum store_result store_redis_judge(struct store_redis *store, const struct redisReply *reply, bool writes,
                                     const char **message);
 
-/* A measurement of Redis's clock taken between two moments of the monotonic one. */
-void store_clock_sample(struct store_clock *clock, uint64_t redis_us, uint64_t sent_us, uint64_t received_us);
+/* ---- store_redis_clock.c ---- */
+/* The estimate; never goes back. */
 uint64_t store_clock_now_ms(const struct store_clock *clock, uint64_t monotonic_us);
+/* A measurement taken between two moments of the monotonic clock. How far Redis's clock was stepped since the one
+ * before, in microseconds; 0: it was not. */
+int64_t store_clock_sample(struct store_clock *clock, uint64_t redis_us, uint64_t sent_us, uint64_t received_us);
+/* The same, and sounds the alarm. */
+void store_clock_measured(struct store_redis *store, uint64_t redis_us, uint64_t sent_us);
+/* Asks Redis; `cb` hands its answer to store_clock_time. False: that is no time. */
+void store_clock_ask(struct store_redis *store, redis_link_cb *cb);
+bool store_clock_time(struct store_redis *store, const struct redisReply *reply);
+/* After each read: the newest id in it, 0 for none. Asks for the time when the last measurement is old. */
+void store_clock_read(struct store_redis *store, uint64_t newest_ms);
 
 /* A malformed answer of a function: STORE_BROKEN, with this message. */
 extern const char store_bad_answer[];

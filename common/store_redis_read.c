@@ -26,6 +26,7 @@ struct store_read {
   store_deliveries_cb *deliveries; /* for a gateway */
   void *arg;
   bool waking;
+  bool forgotten; /* of deliveries: of a gateway that is no more; nothing of it is noted */
   uint64_t block_ms;
   struct key events;      /* of deliveries: the stream; of read: the worker's control stream */
   struct stream_id after; /* of deliveries */
@@ -85,6 +86,13 @@ static size_t parse_entries(const struct store_read *read, const struct redisRep
   return n;
 }
 
+static uint64_t newest_entry_ms(const struct store_entry *entries, size_t n) {
+  uint64_t newest_ms = 0;
+  for (size_t i = 0; i < n; i++)
+    if (entries[i].id.ms > newest_ms) newest_ms = entries[i].id.ms;
+  return newest_ms;
+}
+
 /* Partitions that others released for this worker: hints, so what cannot be one is passed over. */
 static void hand_out_freed(struct store_redis *store, const struct redisReply *list) {
   for (size_t i = 0; i < redis_reply_count(list); i++) {
@@ -142,12 +150,14 @@ static void read_finish(struct store_read *read, enum store_result result, const
   if (read->read) {
     struct store_entry *entries = (void *)buf_reserve(&scratch, (n + 1) * sizeof *entries);
     n = parse_entries(read, streams, entries);
+    if (result == STORE_OK) store_clock_read(store, newest_entry_ms(entries, n));
     hand_out_control(read, streams);
     read->read(read->arg, result, entries, n);
   } else {
     struct store_delivery *deliveries = (void *)buf_reserve(&scratch, (n + 1) * sizeof *deliveries);
     n = parse_deliveries(streams, deliveries);
-    note_handed(store, deliveries, n);
+    if (!read->forgotten) note_handed(store, deliveries, n);
+    if (result == STORE_OK) store_clock_read(store, n > 0 ? deliveries[n - 1].id.ms : 0);
     read->deliveries(read->arg, result, deliveries, n);
   }
   buf_close(&store->scratch);
@@ -220,6 +230,7 @@ void store_redis_read(struct store *base, const char *worker, const struct store
 void store_read_forget_handed(struct store_redis *store) {
   store->n_handed = 0;
   store->trim_unsure = false;
+  if (store->read) store->read->forgotten = true; /* its answer is still to come */
 }
 
 static void read_deliveries(struct store_read *read) {
@@ -235,9 +246,9 @@ static void on_trimmed(void *arg, const struct redisReply *reply) {
   struct store_redis *store = read->store;
   const char *message;
   enum store_result result = store_redis_judge(store, reply, true, &message);
-  store->trim_unsure = result == STORE_LOST;
+  if (!read->forgotten) store->trim_unsure = result == STORE_LOST;
   if (result == STORE_OK && !store->was_ready) result = STORE_LOST; /* the reads link is down */
-  if (!store->trim_unsure) {
+  if (!read->forgotten && !store->trim_unsure) {
     store->n_handed -= read->n_trimmed;
     memmove(store->handed, store->handed + read->n_trimmed, store->n_handed * sizeof *store->handed);
   }

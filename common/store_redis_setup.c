@@ -41,11 +41,8 @@ static bool setup_ok(struct store_redis *store, const struct redisReply *reply) 
 
 static void on_time(void *arg, const struct redisReply *reply) {
   struct store_redis *store = arg;
-  uint64_t seconds, micros;
   if (!setup_ok(store, reply)) return;
-  if (redis_reply_u64(redis_reply_at(reply, 0), &seconds) && redis_reply_u64(redis_reply_at(reply, 1), &micros) &&
-      seconds < UINT64_MAX / 10000000)
-    store_clock_sample(&store->clock, seconds * 1000000 + micros, store->setup_us, clock_monotonic_us());
+  store_clock_time(store, reply);
   setup_end(store, NULL);
 }
 
@@ -84,9 +81,7 @@ static void on_listed(void *arg, const struct redisReply *reply) {
 static void next_library(struct store_redis *store) {
   redis_args_clear(&store->args);
   if (store->setup_library == N_LIBRARIES) {
-    store->setup_us = clock_monotonic_us();
-    redis_args_text(&store->args, "TIME");
-    send_setup(store, store->commands, on_time);
+    store_clock_ask(store, on_time);
     return;
   }
   redis_args_text(&store->args, "FUNCTION");
@@ -97,8 +92,22 @@ static void next_library(struct store_redis *store) {
   send_setup(store, store->commands, on_listed);
 }
 
-void store_setup_begin(struct store_redis *store) {
-  store->setup_library = 0;
+/* ---- both connections ---- */
+
+/* The value of "name:" in an INFO answer, cut to size; false, and "", when it is not there. */
+static bool info_value(const struct redisReply *reply, const char *name, char *out, size_t size) {
+  const char *text = redis_reply_string(reply);
+  const char *at = text ? strstr(text, name) : NULL;
+  *out = '\0';
+  if (at) snprintf(out, size, "%.*s", (int)strcspn(at + strlen(name), "\r\n"), at + strlen(name));
+  return at != NULL;
+}
+
+/* An INFO that is refused is said by init. */
+static void on_commands_info(void *arg, const struct redisReply *reply) {
+  struct store_redis *store = arg;
+  if (!reply) return;
+  info_value(reply, "run_id:", store->commands_run, sizeof store->commands_run);
   next_library(store);
 }
 
@@ -113,15 +122,45 @@ static void on_client_id(void *arg, const struct redisReply *reply) {
   }
 }
 
-void store_setup_reads(struct store_redis *store) {
+static void on_reads_info(void *arg, const struct redisReply *reply) {
+  struct store_redis *store = arg;
+  if (!reply) return;
+  info_value(reply, "run_id:", store->reads_run, sizeof store->reads_run);
   redis_args_clear(&store->args);
   redis_args_text(&store->args, "CLIENT");
   redis_args_text(&store->args, "ID");
   send_setup(store, store->reads, on_client_id);
 }
 
+static void ask_info(struct store_redis *store, struct redis_link *link, redis_link_cb *cb) {
+  redis_args_clear(&store->args);
+  redis_args_text(&store->args, "INFO");
+  redis_args_text(&store->args, "server");
+  send_setup(store, link, cb);
+}
+
+void store_setup_begin(struct store_redis *store) {
+  store->setup_library = 0;
+  store->clock.newest_ms = 0; /* perhaps of another server */
+  ask_info(store, store->commands, on_commands_info);
+}
+
+void store_setup_reads(struct store_redis *store) {
+  ask_info(store, store->reads, on_reads_info);
+}
+
+/* While one master follows another, the two may lead to different ones: what is read here would not be known there.
+ */
+static bool same_server(struct store_redis *store) {
+  static const char reason[] = "the two connections lead to different servers";
+  if (!store->commands_run[0] || !store->reads_run[0] || !strcmp(store->commands_run, store->reads_run)) return true;
+  redis_link_drop(store->commands, reason);
+  redis_link_drop(store->reads, reason);
+  return false;
+}
+
 void store_redis_update_ready(struct store_redis *store) {
-  bool ready = store->loaded && store->reads_id != 0;
+  bool ready = store->loaded && store->reads_id != 0 && same_server(store);
   if (ready == store->was_ready) return;
   store->was_ready = ready;
   if (ready) store_read_ready(store);
@@ -141,15 +180,6 @@ struct init {
 
 typedef bool check(struct store_redis *, struct init *, const struct redisReply *);
 
-/* The value of "name:" in an INFO answer, cut to size; false when it is not there. */
-static bool info_value(const struct redisReply *reply, const char *name, char *out, size_t size) {
-  const char *text = redis_reply_string(reply);
-  const char *at = text ? strstr(text, name) : NULL;
-  if (!at) return false;
-  snprintf(out, size, "%.*s", (int)strcspn(at + strlen(name), "\r\n"), at + strlen(name));
-  return true;
-}
-
 static bool check_server(struct store_redis *store, struct init *init, const struct redisReply *reply) {
   char version[32];
   (void)store;
@@ -160,13 +190,23 @@ static bool check_server(struct store_redis *store, struct init *init, const str
   return false;
 }
 
+/* A server that was a replica for a while and is a master again runs on with what the other one had. */
+static bool check_replication(struct store_redis *store, struct init *init, const struct redisReply *reply) {
+  char id[42];
+  size_t len = strlen(init->found.server);
+  (void)store;
+  info_value(reply, "master_replid:", id, sizeof id);
+  snprintf(init->found.server + len, sizeof init->found.server - len, " %s", id);
+  return true;
+}
+
 static bool check_policy(struct store_redis *store, struct init *init, const struct redisReply *reply) {
   char policy[32] = "unknown";
   if (store->load_error) {
     snprintf(init->message, sizeof init->message, "Redis refuses the function libraries: %s", store->load_error);
     return false;
   }
-  info_value(reply, "maxmemory_policy:", policy, sizeof policy);
+  if (!info_value(reply, "maxmemory_policy:", policy, sizeof policy)) snprintf(policy, sizeof policy, "unknown");
   if (strcmp(policy, "noeviction") == 0) return true;
   snprintf(init->message, sizeof init->message,
            "maxmemory-policy is %s, so Redis may drop rooms: set it to noeviction (CONFIG SET maxmemory-policy "
@@ -207,6 +247,7 @@ static const struct step {
   check *check; /* NULL: any answer but an error will do */
 } steps[] = {
     {{"INFO", "server"}, check_server},
+    {{"INFO", "replication"}, check_replication},
     {{"INFO", "memory"}, check_policy},
     {{"FCALL", FUNCTION_SELFTEST, "0", "P", "R"}, NULL},
     {{"SMEMBERS", "K"}, NULL}, /* what is used outside functions */

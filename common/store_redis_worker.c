@@ -74,7 +74,7 @@ static void finish_renew(struct store_call *call, enum store_result result, cons
     call->cb.view(call->arg, result, &view);
     return;
   }
-  store_clock_sample(&store->clock, view.now_ms * 1000 + 500, call->sent_us, clock_monotonic_us());
+  store_clock_measured(store, view.now_ms * 1000 + 500, call->sent_us);
   struct store_worker *workers = xcalloc(redis_reply_count(lists[0]) / 4, sizeof *workers);
   struct store_owner *owners = xcalloc(n_owners, sizeof *owners);
   size_t n_gateways = redis_reply_count(lists[2]) / 2;
@@ -144,13 +144,42 @@ void store_redis_suspect(struct store *base, const char *worker, store_done_cb *
   call_with_worker(base, FUNCTION_SUSPECT, "store.suspect", worker, cb, arg);
 }
 
-/* ---- claim, release ---- */
+/* ---- claim, release, blame ---- */
+
+/* Who cannot have been there is left out. */
+static void parse_blames(const struct redisReply *list, struct store_claimed *claimed) {
+  for (size_t i = 0; i + 2 < redis_reply_count(list) && claimed->n_blames < STORE_BLAMES_MAX; i += 3) {
+    struct store_blame *blame = &claimed->blames[claimed->n_blames];
+    struct room_id room;
+    struct bytes text;
+    uint64_t index;
+    if (!redis_reply_stream_id(redis_reply_at(list, i), &blame->entry) ||
+        !redis_reply_u64(redis_reply_at(list, i + 1), &index) || index > UINT32_MAX ||
+        !redis_reply_bytes(redis_reply_at(list, i + 2), &text) || !room_id_parse(text.data, text.len, &room))
+      continue;
+    blame->sure = true;
+    blame->index = (uint32_t)index;
+    memcpy(blame->room, room.id, sizeof blame->room);
+    claimed->n_blames++;
+  }
+}
+
+static bool parse_claimed(const struct redisReply *reply, struct store_claimed *claimed) {
+  uint64_t deaths;
+  if (!redis_reply_u64(redis_reply_at(reply, 0), &claimed->epoch) ||
+      !redis_reply_stream_id(redis_reply_at(reply, 1), &claimed->done) ||
+      !redis_reply_u64(redis_reply_at(reply, 2), &deaths) || deaths > UINT32_MAX ||
+      !redis_reply_stream_id(redis_reply_at(reply, 3), &claimed->tail))
+    return false;
+  claimed->deaths = (uint32_t)deaths;
+  parse_blames(redis_reply_at(reply, 4), claimed);
+  return true;
+}
 
 static void finish_claim(struct store_call *call, enum store_result result, const char *message,
                          const struct redisReply *reply) {
   struct store_claimed claimed = {0};
-  if (result == STORE_OK && (!redis_reply_u64(redis_reply_at(reply, 0), &claimed.epoch) ||
-                             !redis_reply_stream_id(redis_reply_at(reply, 1), &claimed.done))) {
+  if (result == STORE_OK && !parse_claimed(reply, &claimed)) {
     result = STORE_BROKEN;
     message = store_bad_answer;
   }

@@ -53,7 +53,7 @@ struct gateway {
   bool opened;         /* the id was opened: open it again, do not make it */
   bool ever_opened;    /* any id was */
   char cluster[33];    /* the deployment's; "" before the first check */
-  char server[64];     /* the run of Redis, likewise */
+  char server[96];     /* which Redis, likewise */
   char message[256];   /* why the store refuses; "" */
 
   bool lost;  /* the id is dead or cannot be trusted: give it up in the next turn */

@@ -118,6 +118,7 @@ local function selftest(_, argv)
   local commands = {
     {'HSET', ':h', 'a', '1'}, {'HSETNX', ':h', 'b', '1'}, {'HGET', ':h', 'a'}, {'HMGET', ':h', 'a', 'b'},
     {'HINCRBY', ':h', 'a', '1'}, {'HDEL', ':h', 'b'}, {'XADD', ':x', '*', 'm', 'v'}, {'XLEN', ':x'},
+    {'XREVRANGE', ':x', '+', '-', 'COUNT', '1'},
     {'XINFO', 'STREAM', ':x'}, {'XTRIM', ':x', 'MINID', '1-0'}, {'SADD', ':s', 'a'}, {'SREM', ':s', 'a'}, {'ZADD', ':z', '1', 'a'},
     {'ZSCORE', ':z', 'a'}, {'ZRANGE', ':z', '-inf', '+inf', 'BYSCORE', 'LIMIT', '0', '1'},
     {'ZREMRANGEBYSCORE', ':z', '-inf', '0'}, {'ZREM', ':z', 'a'}, {'SET', ':t', '1', 'PX', '60000'},
@@ -363,8 +364,84 @@ local function suspect(_, argv)
   return redis.status_reply('OK')
 end
 
--- prefix, partition, worker, owner and epoch as it saw them -> epoch, done. Granted iff nothing changed since, the worker
--- holds a lease, and the owner is nobody, itself, or without a lease.
+-- Who is to blame for an owner's death. The owner hash has a line "<sure> <entry> <index> <room>" in `blame` for each room
+-- in whose kind's code an owner was: a sure one ("1") was left by the owner as it died; an unsure one ("0") is a note that
+-- a living owner makes before a step, and the death of that owner makes it sure. See docs/decisions.md.
+
+local BLAME_LINE = '^([01]) ((%d+)%-(%d+)) (%d+) (%S+)$'
+local BLAMES_MAX = 16       -- STORE_BLAMES_MAX; the oldest go first
+local BLAME_ALL = 4294967295 -- STORE_BLAME_ALL
+local DEATH_SOON_MS = 60000  -- an owner that lived for longer did not die of what it found
+
+local function blame_of(line)
+  local sure, entry, ms, seq, index, room = string.match(line, BLAME_LINE)
+  if not room then return nil end
+  return {sure = sure == '1', entry = entry, ms = tonumber(ms), seq = tonumber(seq), index = index, room = room}
+end
+
+local function read_blames(text)
+  local blames = {}
+  for line in string.gmatch(text or '', '[^\n]+') do blames[#blames + 1] = blame_of(line) end
+  return blames
+end
+
+local function write_blames(key, blames)
+  local lines = {}
+  for i = math.max(1, #blames - BLAMES_MAX + 1), #blames do
+    local blame = blames[i]
+    lines[#lines + 1] = table.concat({blame.sure and '1' or '0', blame.entry, blame.index, blame.room}, ' ')
+  end
+  if #lines > 0 then redis.call('HSET', key, 'blame', table.concat(lines, '\n')) else redis.call('HDEL', key, 'blame') end
+end
+
+-- Its entry is still to be applied; or it was there when the partition was loaded, with nothing applied since.
+local function is_open(blame, done_ms, done_seq)
+  if blame.ms ~= done_ms then return blame.ms > done_ms end
+  if blame.seq ~= done_seq then return blame.seq > done_seq end
+  return tonumber(blame.index) == BLAME_ALL
+end
+
+-- What a claimant has to know: convictions that are still open. `died`: the last owner did not let go by itself.
+local function convictions(text, died, done)
+  local done_ms, done_seq = stream_id(done)
+  local open = {}
+  for _, blame in ipairs(read_blames(text)) do
+    if (blame.sure or died) and is_open(blame, done_ms, done_seq) then
+      blame.sure = true
+      open[#open + 1] = blame
+    end
+  end
+  return open
+end
+
+-- prefix, partition, worker, epoch, "1" if sure, entry, index, room: see above. Last words may come when the next owner has
+-- claimed already: they help the one after it. Room "" takes a note back.
+local function blame(_, argv)
+  local a = arguments(argv)
+  local prefix, p, worker, epoch = a.text(), a.int(), a.text(), a.int()
+  local sure, entry, index, room = a.text(), a.text(), a.int(), a.text()
+  a.finish()
+  local new = blame_of(table.concat({sure, entry, integer(index), room}, ' '))
+  if room ~= '' and not new then fail('BADCALL', 'not a blame') end
+  local keys = partition_keys(prefix, p)
+  local owner, owner_epoch = owner_of(p, keys)
+  local mine = owner == worker and tonumber(owner_epoch) == epoch
+  local late = sure == '1' and tonumber(owner_epoch) == epoch + 1
+  if not mine and not late then fail('DENIED', 'owned by', owner, 'epoch', owner_epoch) end
+
+  local kept = {}
+  for _, old in ipairs(read_blames(redis.call('HGET', keys.owner, 'blame'))) do
+    local replaced = new and new.sure and old.room == new.room
+    if (old.sure or late) and not replaced then kept[#kept + 1] = old end
+  end
+  kept[#kept + 1] = new
+  write_blames(keys.owner, kept)
+  return redis.status_reply('OK')
+end
+
+-- prefix, partition, worker, owner and epoch as it saw them -> epoch, done, deaths, last entry, {entry, index, room ...}
+-- of convictions. Granted iff nothing changed since, the worker holds a lease, and the owner is nobody, itself, or without
+-- a lease. Deaths: how many owners in a row were gone without letting go, each soon and with `done` where it had been.
 local function claim(_, argv)
   local a = arguments(argv)
   local prefix, p, worker, seen_owner, seen_epoch = a.text(), a.int(), a.text(), a.text(), a.text()
@@ -380,11 +457,26 @@ local function claim(_, argv)
   if lease_of(prefix, worker) <= now then fail('DENIED', 'claimant has no lease') end
   if owner ~= '' and owner ~= worker and lease_of(prefix, owner) > now then fail('DENIED', owner, 'holds a lease') end
   local done = redis.call('GET', keys.done) or '0-0'
-  stream_id(done)
+  local last = redis.call('XREVRANGE', keys.cmd, '+', '-', 'COUNT', '1')[1]
+  local past = redis.call('HMGET', keys.owner, 'claimed_ms', 'deaths', 'death_done', 'blame')
+  local died = owner ~= '' and owner ~= worker
+  local deaths = owner ~= '' and past[3] == done and tonumber(string.match(past[2] or '', '^%d%d?%d?$') or '0') or 0
+  if died then
+    local soon = now - (tonumber(past[1] or '') or 0) < DEATH_SOON_MS
+    deaths = soon and math.min(deaths + 1, 999) or 1
+  end
+  local blames = convictions(past[4], died, done)
 
   redis.call('HSET', keys.owner, 'worker', worker, 'epoch', integer(tonumber(epoch) + 1), 'claimed_ms', integer(now),
-             'freed_ms', '0')
-  return {integer(tonumber(epoch) + 1), done}
+             'freed_ms', '0', 'deaths', integer(deaths), 'death_done', done)
+  write_blames(keys.owner, blames)
+  local told = {}
+  for i = math.max(1, #blames - BLAMES_MAX + 1), #blames do
+    told[#told + 1] = blames[i].entry
+    told[#told + 1] = blames[i].index
+    told[#told + 1] = blames[i].room
+  end
+  return {integer(tonumber(epoch) + 1), done, integer(deaths), last and last[1] or done, told}
 end
 
 -- prefix, partition, worker, epoch, successor: who is woken to claim it; '' if nobody is known to want it.
@@ -702,6 +794,7 @@ register('renew', renew, {'allow-oom'})
 register('worker_close', worker_close, {'allow-oom'})
 register('suspect', suspect, {'allow-oom'})
 register('claim', claim, {'allow-oom'})
+register('blame', blame, {'allow-oom'})
 register('release', release, {'allow-oom'})
 register('commit', commit, {'allow-oom'})
 register('list', list, {'allow-oom'})

@@ -346,6 +346,7 @@ static bool apply_command(struct request *r) {
 /* All of them are unbound before the first is spoken of, so that nothing is addressed to the dead. */
 static void leave_dead_gateway(struct partition *partition, struct room *room, const struct outlet *outlet) {
   size_t n = 0;
+  effects_enter(&partition->effects, partition->effects.index, room->id);
   struct member **lost = xcalloc(room->n_members, sizeof(struct member *));
   for (size_t i = 0; i < room->n_members; i++) {
     if (room->members[i]->binding.outlet == outlet) lost[n++] = room->members[i];
@@ -354,6 +355,7 @@ static void leave_dead_gateway(struct partition *partition, struct room *room, c
   for (size_t i = 0; i < n; i++) room_set_away(room, lost[i]);
   free(lost);
   partition_settle(partition, room);
+  effects_leave(&partition->effects);
 }
 
 static bool apply_gateway_gone(struct partition *partition, const char *gateway) {
@@ -366,6 +368,23 @@ static bool apply_gateway_gone(struct partition *partition, const char *gateway)
   }
   outlet->gone_said = false;
   return true;
+}
+
+/* ---- rooms whose kind crashed ---- */
+
+/* For a room in which its kind killed an owner, at this entry or one that comes: it is not tried again. */
+static void answer_failed(struct request *r, const struct store_blame *blame) {
+  const struct effects *effects = r->effects;
+  Heya__V1__Error error = HEYA__V1__ERROR__INIT;
+  if (stream_id_compare(effects->entry, blame->entry) == 0 && effects->index == blame->index) {
+    log_error(r->partition->log, "crashing_entry_refused", F_S("room", r->id.id), F_S("player", r->entry->player),
+              F_U("id_ms", effects->entry.ms), F_U("id_seq", effects->entry.seq), F_U("index", effects->index));
+  }
+  if (r->entry->body_case == HEYA__BUS__ENTRY__BODY_DISCONNECTED) return;
+  error.code = CODE(ROOM_FAILED);
+  error.message = pb_text(fault_text(error.code));
+  if (r->entry->body_case == HEYA__BUS__ENTRY__BODY_COMMAND) error.number = r->entry->command->number;
+  answer_error(r, &error, HEYA__BUS__ATTACHMENT__DETACHED);
 }
 
 /* ---- dispatch ---- */
@@ -389,12 +408,18 @@ static bool apply_to_room(struct partition *partition, const char *sender, const
   if (handlers[body].for_player && !player_is_valid(entry->player, strlen(entry->player))) return false;
   request.from = (struct binding){
       .outlet = effects_outlet(&partition->effects, sender), .conn = entry->conn, .attempt = entry->attempt};
+  const struct store_blame *blame = partition_blames(partition, request.id.id);
+  if (blame) {
+    answer_failed(&request, blame);
+    return true;
+  }
   request.room = repository_find(&partition->repository, request.id.id);
+  effects_enter(request.effects, request.effects->index, request.id.id);
   bool sound = handlers[body].apply(&request);
   struct room *room = request.room;
-  if (!room) return sound;
-  if (room->completing && !room_has_ended(room)) room_end(room, room->close_reason);
-  partition_settle(partition, room);
+  if (room && room->completing && !room_has_ended(room)) room_end(room, room->close_reason);
+  if (room) partition_settle(partition, room);
+  effects_leave(request.effects);
   return sound;
 }
 

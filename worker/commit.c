@@ -48,6 +48,7 @@ static void freeze_segment(struct worker *worker, struct slot *slot, struct comm
         (struct commit_delivery){.gateway = outlet->gateway, .deliveries = buf_bytes(&outlet->deliveries)};
   }
   slot->commit_epoch = slot->epoch;
+  caution_frozen(slot);
 }
 
 static void forget_frozen(struct worker *worker, struct effects *effects) {
@@ -81,6 +82,12 @@ static void tell_gone_gateways(struct worker *worker, const struct store_commit_
       struct slot *slot = &worker->slots[p];
       if (slot->state == SLOT_LIVE) partition_gateway_gone(&slot->partition, outcome->gone[i]);
     }
+  }
+}
+
+static void end_steps(struct worker *worker) {
+  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+    if (is_as_committed(&worker->slots[p])) caution_committed(&worker->slots[p]);
   }
 }
 
@@ -118,6 +125,7 @@ static void on_commit(void *arg, enum store_result result, const struct store_co
   if (result == STORE_OK) {
     worker->metrics->commits++;
     drop_fenced(worker, outcome);
+    end_steps(worker);
     tell_gone_gateways(worker, outcome);
   } else if (result == STORE_LOST) {
     worker->metrics->commits_lost++;
@@ -136,6 +144,7 @@ void commit_turn(struct worker *worker) {
   for (uint32_t p = 0; p < worker->config.partitions; p++) {
     struct slot *slot = &worker->slots[p];
     if (slot->state != SLOT_LIVE && slot->state != SLOT_LEAVING) continue;
+    if (caution_is_walking(&slot->caution)) continue;
     if (slot->state == SLOT_LIVE) partition_ask_time(&slot->partition, store->ops->now_ms(store, p));
     if (effects_any(&slot->partition.effects)) freeze_segment(worker, slot, &commit.segments[commit.n_segments++]);
   }

@@ -14,6 +14,7 @@
 #include "proto/client.pb-c.h"
 #include "proto/keys.h"
 #include "proto/names.h"
+#include "worker/scene.h"
 #include <stdint.h>
 
 struct room;
@@ -45,6 +46,7 @@ struct ended_room {
 struct effects {
   uint32_t partition;
   uint64_t epoch;
+  struct scene *scene;    /* not owned; NULL: nobody wants to know */
   struct stream_id entry; /* being applied; its ms is the partition's time */
   uint32_t index;         /* within the entry's batch */
   uint64_t consumed_bytes;
@@ -67,6 +69,14 @@ void effects_close(struct effects *);
 void effects_clear(struct effects *);
 /* Whether there is anything to commit. */
 bool effects_any(const struct effects *);
+
+/* Around whatever may call into the kind of a room. Not nested. */
+static inline void effects_enter(const struct effects *effects, uint32_t index, const char *room) {
+  scene_enter(effects->scene, effects->partition, effects->epoch, effects->entry, index, room);
+}
+static inline void effects_leave(const struct effects *effects) {
+  scene_leave(effects->scene);
+}
 
 /* The outlet of a gateway, made if there is none. */
 struct outlet *effects_outlet(struct effects *, const char *gateway);

@@ -206,12 +206,13 @@ static const char *fill(struct room *room, const Heya__Image__Room *image) {
   if ((room->n_members == 0) != (room->expire_at_ms != 0)) return "bad expiry";
   if (!load_timers(room, image)) return "bad timer";
   if (!load_results(room, image)) return "bad result line";
+  if (room->is_shell) return NULL;
   if (!room->kind->load(room, bytes_of(image->state.data, image->state.len))) return "bad state of its kind";
   return NULL;
 }
 
-struct room *image_load(const struct kind_registry *kinds, struct effects *effects, const char *id,
-                        struct bytes bytes, const char **reason, bool *foreign) {
+static struct room *load(const struct kind_registry *kinds, struct effects *effects, const char *id,
+                         struct bytes bytes, bool is_shell, const char **reason, bool *foreign) {
   struct room_id parsed;
   ProtobufCMessage *message;
   *foreign = false;
@@ -231,8 +232,19 @@ struct room *image_load(const struct kind_registry *kinds, struct effects *effec
   if (image->schema != IMAGE_SCHEMA || strcmp(image->id, id) != 0) return NULL;
 
   struct room *room = room_create(kind, effects, &parsed);
+  room->is_shell = is_shell;
   *reason = fill(room, image);
   if (!*reason) return room;
   room_destroy(room);
   return NULL;
+}
+
+struct room *image_load(const struct kind_registry *kinds, struct effects *effects, const char *id,
+                        struct bytes image, const char **reason, bool *foreign) {
+  return load(kinds, effects, id, image, false, reason, foreign);
+}
+
+struct room *image_load_shell(const struct kind_registry *kinds, struct effects *effects, const char *id,
+                              struct bytes image, const char **reason, bool *foreign) {
+  return load(kinds, effects, id, image, true, reason, foreign);
 }

@@ -16,4 +16,8 @@ void image_save(struct room *, struct buf *out);
 struct room *image_load(const struct kind_registry *, struct effects *, const char *id, struct bytes image,
                         const char **reason, bool *foreign);
 
+/* The same without its kind, which is never called: only to be ended. */
+struct room *image_load_shell(const struct kind_registry *, struct effects *, const char *id, struct bytes image,
+                              const char **reason, bool *foreign);
+
 #endif

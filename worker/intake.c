@@ -19,7 +19,8 @@ static void on_read(void *arg, enum store_result result, const struct store_entr
   for (size_t i = 0; i < n; i++) {
     if (entries[i].partition >= worker->config.partitions) continue;
     struct slot *slot = &worker->slots[entries[i].partition];
-    if (slot->state == SLOT_LIVE && slot->epoch == slot->read_epoch) partition_consume(&slot->partition, &entries[i]);
+    if (slot->state != SLOT_LIVE || slot->epoch != slot->read_epoch) continue;
+    if (!caution_takes(slot, &entries[i])) partition_consume(&slot->partition, &entries[i]);
   }
 }
 
@@ -31,11 +32,15 @@ static size_t waiting_bytes(const struct worker *worker) {
   return waiting;
 }
 
-/* Whether the outstanding read misses a partition that has become live since. */
+static bool wants_entries(const struct slot *slot) {
+  return slot->state == SLOT_LIVE && !caution_is_busy(&slot->caution);
+}
+
+/* Whether the outstanding read misses a partition that wants entries only since then. */
 static bool read_is_stale(const struct worker *worker) {
   for (uint32_t p = 0; p < worker->config.partitions; p++) {
     const struct slot *slot = &worker->slots[p];
-    if (slot->state == SLOT_LIVE && slot->read_epoch != slot->epoch) return true;
+    if (wants_entries(slot) && slot->read_epoch != slot->epoch) return true;
   }
   return false;
 }
@@ -55,8 +60,8 @@ void intake_turn(struct worker *worker) {
   struct store_position *positions = arena_alloc(&worker->frozen, worker->config.partitions * sizeof *positions);
   for (uint32_t p = 0; p < worker->config.partitions; p++) {
     struct slot *slot = &worker->slots[p];
-    slot->read_epoch = slot->state == SLOT_LIVE ? slot->epoch : 0;
-    if (slot->state != SLOT_LIVE) continue;
+    slot->read_epoch = wants_entries(slot) ? slot->epoch : 0;
+    if (!slot->read_epoch) continue;
     positions[n++] = (struct store_position){.partition = p, .after = slot->partition.cursor};
   }
   worker->reading = true;

@@ -3,6 +3,8 @@
  */
 #include "common/mem.h"
 #include "common/peers.h"
+#include "worker/kinds/shared.h"
+#include "worker/last_words.h"
 #include "worker/options.h"
 #include "worker/worker.h"
 
@@ -15,6 +17,7 @@ struct program {
   struct kind_registry kinds;
   struct worker *worker;
   struct peers *peers;
+  struct last_words *last_words;
   uint64_t stop_until_us; /* 0: not stopping */
 };
 
@@ -103,8 +106,26 @@ static void make_id(struct program *program, char id[PROCESS_ID_MAX + 1]) {
            random[4]);
 }
 
-static void open_worker(struct program *program) {
+/* The built-in ones, and those of --kind. */
+static bool load_kinds(struct program *program) {
+  const struct option_list *files = &program->options.kinds;
+  char error[512];
+  kind_registry_init(&program->kinds);
+  for (size_t i = 0; i < files->count; i++) {
+    const struct kind *kind = kind_shared_add(&program->kinds, files->items[i], error, sizeof error);
+    if (!kind) {
+      fprintf(stderr, "heya-worker: --kind %s\n", error);
+      program->server.status = SERVER_EXIT_USAGE;
+      return false;
+    }
+    log_info(&program->server.log, "kind_loaded", F_S("kind", kind->name), F_S("file", files->items[i]));
+  }
+  return true;
+}
+
+static bool open_worker(struct program *program) {
   struct server *server = &program->server;
+  char error[256];
   struct worker_config config = {.version = SERVER_VERSION,
                                  .pid = getpid(),
                                  .partitions = (uint32_t)program->options.server.partitions,
@@ -116,21 +137,22 @@ static void open_worker(struct program *program) {
   program->worker = worker_create(&config, server->store, &program->kinds, &program->counters, &server->log);
   program->peers = peers_create(server->loop, on_peer_dead, program, &server->log);
   program->worker->observer = (struct worker_observer){.view = on_view, .arg = program};
+  program->last_words = last_words_open(server->loop, server->options->redis, server->options->prefix, config.id,
+                                        &program->worker->scene, &server->log, error, sizeof error);
+  return program->last_words || server_fail(server, "last_words_failed", error);
 }
 
 int main(int argc, char **argv) {
   struct program program = {0};
   struct server *server = &program.server;
   server->options = &program.options.server;
-  if (server_read_options(server, &worker_option_set, &program.options, argc, argv, worker_options_check)) {
+  if (server_read_options(server, &worker_option_set, &program.options, argc, argv, worker_options_check) &&
+      load_kinds(&program)) {
     struct store_redis_options store = {.log_max = program.options.log_entries};
-    kind_registry_init(&program.kinds);
     worker_metrics_register(&server->metrics, &program.counters);
-    if (server_open(server, &store, &core, &program)) {
-      open_worker(&program);
-      server_run(server);
-    }
+    if (server_open(server, &store, &core, &program) && open_worker(&program)) server_run(server);
   }
+  last_words_close(program.last_words);
   peers_destroy(program.peers);
   server_close_outside(server);
   worker_destroy(program.worker);

@@ -28,6 +28,10 @@ static const struct option_row worker_rows[] = {
      .min = 1,
      .max = 1u << 20,
      .help = "events kept in a room's log in Redis, about"},
+    {.name = "kind",
+     .type = OPTION_LIST,
+     .offset = AT(kinds),
+     .help = "shared object with a kind of rooms; may be given several times"},
 };
 
 static const struct option_table tables[] = {

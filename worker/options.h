@@ -8,7 +8,8 @@ struct worker_options {
   struct server_options server;
   char *id; /* NULL: "w" */
   uint64_t lease_ms;
-  uint64_t log_entries; /* of a room's log */
+  uint64_t log_entries;     /* of a room's log */
+  struct option_list kinds; /* shared objects */
 };
 
 extern const struct option_set worker_option_set;

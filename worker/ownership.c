@@ -28,6 +28,7 @@ void slot_drop(struct slot *slot, const char *reason) {
   }
   struct worker *worker = slot->worker;
   bool loaded = slot->state == SLOT_LIVE || slot->state == SLOT_LEAVING;
+  if (loaded) caution_close(slot);
   if (loaded) partition_close(&slot->partition);
   if (loaded) worker->metrics->dropped++;
   log_info(worker->log, "partition_dropped", F_U("partition", slot_number(slot)), F_U("epoch", slot->epoch),
@@ -46,17 +47,21 @@ static void view_within(struct worker *worker, uint64_t wait_us) {
 
 /* ---- claim and load ---- */
 
-static void on_room(void *arg, const char *id, struct bytes image, uint64_t tomb_until_ms) {
-  struct slot *slot = arg;
-  if (slot->abandon) return;
+void slot_load(struct slot *slot, const char *id, struct bytes image, uint64_t tomb_until_ms) {
   partition_load(&slot->partition, id, image, tomb_until_ms, strcmp(slot->heal, id) == 0);
   slot->worker->metrics->rooms_loaded++;
 }
 
-static void on_loaded(void *arg, enum store_result result) {
+static void on_room(void *arg, const char *id, struct bytes image, uint64_t tomb_until_ms) {
   struct slot *slot = arg;
+  if (slot->abandon || caution_keeps(slot, id, image, tomb_until_ms)) return;
+  slot_load(slot, id, image, tomb_until_ms);
+}
+
+void slot_loaded(struct slot *slot, bool ok) {
   struct worker *worker = slot->worker;
-  if (result != STORE_OK || slot->abandon) {
+  if (!ok) {
+    caution_close(slot);
     partition_close(&slot->partition);
     slot->state = SLOT_FREE;
     slot->retry_at_us = worker->store->ops->monotonic_us(worker->store) + RENEW_RETRY_US;
@@ -67,6 +72,12 @@ static void on_loaded(void *arg, enum store_result result) {
   slot->since_ms = worker->store->ops->now_ms(worker->store, slot_number(slot));
   log_info(worker->log, "partition_live", F_U("partition", slot_number(slot)), F_U("epoch", slot->epoch),
            F_U("rooms", repository_count(&slot->partition.repository)));
+}
+
+static void on_loaded(void *arg, enum store_result result) {
+  struct slot *slot = arg;
+  bool ok = result == STORE_OK && !slot->abandon;
+  if (!ok || !caution_load(slot)) slot_loaded(slot, ok);
 }
 
 static void on_claimed(void *arg, enum store_result result, const struct store_claimed *claimed) {
@@ -84,6 +95,8 @@ static void on_claimed(void *arg, enum store_result result, const struct store_c
   slot->epoch = claimed->epoch;
   slot->state = SLOT_LOADING;
   partition_open(&slot->partition, claimed->epoch, claimed->done);
+  for (size_t i = 0; i < claimed->n_blames; i++) partition_condemn(&slot->partition, &claimed->blames[i]);
+  caution_open(slot, claimed);
   worker->store->ops->load(worker->store, slot_number(slot), on_room, on_loaded, slot);
 }
 
@@ -116,6 +129,8 @@ void ownership_release_clean(struct worker *worker) {
   for (uint32_t p = 0; p < worker->config.partitions; p++) {
     struct slot *slot = &worker->slots[p];
     if (slot->state != SLOT_LEAVING || slot->commit_epoch || effects_any(&slot->partition.effects)) continue;
+    if (caution_is_busy(&slot->caution)) continue;
+    caution_close(slot);
     partition_close(&slot->partition);
     slot->state = SLOT_RELEASING;
     log_info(worker->log, "partition_released", F_U("partition", p), F_U("epoch", slot->epoch));

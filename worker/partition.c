@@ -1,22 +1,31 @@
-/* Consuming a stream: decode, let time pass, apply, settle the rooms that were touched. */
+/* What a partition holds, and its time; how entries go through it is in worker/walk.c. */
 #include "worker/partition.h"
-#include "proto/codec.h"
-#include "worker/apply.h"
+#include "common/mem.h"
 #include "worker/image.h"
+#include "worker/walk.h"
 #include "worker/worker_metrics.h"
 #include <stddef.h>
-#include <stdio.h>
 
 #define CONTAINER(type, member, pointer) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 void partition_open(struct partition *partition, uint64_t epoch, struct stream_id done) {
   effects_init(&partition->effects, partition->number, epoch);
+  partition->effects.scene = partition->scene;
   partition->effects.entry = done;
   partition->cursor = done;
   partition->time_asked_ms = 0;
 }
 
 void partition_close(struct partition *partition) {
+  struct room *room, *next;
+  HASH_ITER(hh, partition->repository.rooms, room, next) {
+    effects_enter(&partition->effects, STORE_BLAME_ALL, room->id);
+    repository_remove(&partition->repository, room);
+  }
+  effects_leave(&partition->effects);
+  free(partition->condemned);
+  partition->condemned = NULL;
+  partition->n_condemned = 0;
   repository_close(&partition->repository);
   timers_close(&partition->rooms_due);
   timers_close(&partition->tombs_due);
@@ -60,9 +69,53 @@ static void give_up(struct partition *partition, const struct room_id *id, const
   }
 }
 
+/* ---- rooms whose kind crashed ---- */
+
+void partition_condemn(struct partition *partition, const struct store_blame *blame) {
+  struct room_id id;
+  if (!room_id_parse(blame->room, strlen(blame->room), &id) || !partition_has(partition, &id)) return;
+  partition->condemned = xrealloc(partition->condemned, (partition->n_condemned + 1) * sizeof *partition->condemned);
+  partition->condemned[partition->n_condemned++] = *blame;
+  log_error(partition->log, "kind_crashed", F_S("kind", id.kind), F_S("room", id.id),
+            F_U("partition", partition->number), F_U("id_ms", blame->entry.ms), F_U("id_seq", blame->entry.seq),
+            F_U("index", blame->index), F_S("reason", "a worker died in this kind's code: it has a bug"));
+}
+
+const struct store_blame *partition_blames(const struct partition *partition, const char *room) {
+  const struct effects *effects = &partition->effects;
+  for (size_t i = 0; i < partition->n_condemned; i++) {
+    const struct store_blame *blame = &partition->condemned[i];
+    int order = stream_id_compare(effects->entry, blame->entry);
+    if (order > 0 || (order == 0 && effects->index > blame->index)) continue;
+    if (strcmp(blame->room, room) == 0) return blame;
+  }
+  return NULL;
+}
+
+/* Nothing of its kind runs: whatever it did wrong may be in the state. */
+static void fail(struct partition *partition, struct room *room) {
+  log_error(partition->log, "room_failed", F_S("kind", room->kind->name), F_S("room", room->id),
+            F_U("members", room->n_members));
+  partition->metrics->rooms_failed++;
+  room_end(room, HEYA__V1__CLOSE_REASON__FAILED);
+}
+
+/* ---- loading ---- */
+
+static struct room *load(struct partition *partition, const char *id, struct bytes image, bool failed,
+                         const char **reason, bool *foreign) {
+  struct effects *effects = &partition->effects;
+  if (failed) return image_load_shell(partition->kinds, effects, id, image, reason, foreign);
+  effects_enter(effects, STORE_BLAME_ALL, id);
+  struct room *room = image_load(partition->kinds, effects, id, image, reason, foreign);
+  effects_leave(effects);
+  return room;
+}
+
 void partition_load(struct partition *partition, const char *id, struct bytes image, uint64_t tomb_until_ms,
                     bool heal) {
   struct effects *effects = &partition->effects;
+  bool failed = partition_blames(partition, id) != NULL;
   struct room_id parsed;
   const char *reason;
   bool foreign;
@@ -76,7 +129,7 @@ void partition_load(struct partition *partition, const char *id, struct bytes im
     }
     return;
   }
-  struct room *room = image_load(partition->kinds, effects, id, image, &reason, &foreign);
+  struct room *room = load(partition, id, image, failed, &reason, &foreign);
   arena_reset(&effects->scratch);
   if (!room) {
     give_up(partition, &parsed, reason, foreign);
@@ -87,18 +140,27 @@ void partition_load(struct partition *partition, const char *id, struct bytes im
     room->changes.whole = true;
     room_touch(room);
   }
+  if (failed) fail(partition, room);
   partition_settle(partition, room);
 }
 
-static void let_time_pass(struct partition *partition) {
+struct room *partition_room_due(const struct partition *partition) {
+  struct timer_node *node = timers_first(&partition->rooms_due);
+  return node && node->at_ms <= partition->effects.entry.ms ? CONTAINER(struct room, due, node) : NULL;
+}
+
+void partition_fire(struct partition *partition, struct room *room) {
+  struct effects *effects = &partition->effects;
+  effects_enter(effects, effects->index, room->id);
+  room_fire(room);
+  partition_settle(partition, room);
+  effects_leave(effects);
+  arena_reset(&effects->scratch);
+}
+
+void partition_let_tombs_pass(struct partition *partition) {
   uint64_t now_ms = partition->effects.entry.ms;
   struct timer_node *node;
-  while ((node = timers_first(&partition->rooms_due)) && node->at_ms <= now_ms) {
-    struct room *room = CONTAINER(struct room, due, node);
-    room_fire(room);
-    partition_settle(partition, room);
-    arena_reset(&partition->effects.scratch);
-  }
   while ((node = timers_first(&partition->tombs_due)) && node->at_ms <= now_ms) {
     struct tomb *tomb = CONTAINER(struct tomb, due, node);
     struct room_id id;
@@ -110,49 +172,11 @@ static void let_time_pass(struct partition *partition) {
   }
 }
 
-static void refuse(struct partition *partition, const struct store_entry *entry, const char *reason) {
-  partition->metrics->bad_entries++;
-  log_limited(partition->log, &partition->bad_input, LOG_LEVEL_ERROR, "bad_entry",
-              F_U("partition", partition->number), F_U("id_ms", entry->id.ms), F_U("id_seq", entry->id.seq),
-              F_BYTES("sender", entry->sender), F_S("reason", reason));
-}
-
-static void apply_batch(struct partition *partition, const struct store_entry *entry) {
-  struct effects *effects = &partition->effects;
-  char sender[PROCESS_ID_MAX + 1];
-  ProtobufCMessage *message;
-  if (!process_id_is_valid(entry->sender.data, entry->sender.len)) {
-    refuse(partition, entry, "bad sender");
-    return;
-  }
-  snprintf(sender, sizeof sender, "%.*s", (int)entry->sender.len, (const char *)entry->sender.data);
-  struct arena batch_arena;
-  arena_init(&batch_arena, entry->batch.len * 4 + 1024, ARENA_NO_LIMIT);
-  enum codec_result result = codec_unpack(&codec_limits_internal, &heya__bus__batch__descriptor, &batch_arena,
-                                          entry->batch.data, entry->batch.len, &message);
-  if (result == CODEC_OK) {
-    const Heya__Bus__Batch *batch = (const Heya__Bus__Batch *)message;
-    for (effects->index = 0; effects->index < batch->n_entries; effects->index++) {
-      if (!apply_entry(partition, sender, batch->entries[effects->index])) refuse(partition, entry, "bad entry");
-      arena_reset(&effects->scratch);
-      partition->metrics->entries++;
-    }
-  } else {
-    refuse(partition, entry, codec_result_text(result));
-  }
-  arena_close(&batch_arena);
-}
-
 void partition_consume(struct partition *partition, const struct store_entry *entry) {
-  struct effects *effects = &partition->effects;
-  if (stream_id_compare(entry->id, partition->cursor) <= 0) return;
-  partition->cursor = entry->id;
-  effects->entry = entry->id;
-  effects->index = 0;
-  effects->consumed_bytes += entry->batch.len;
-  effects->moved = true;
-  let_time_pass(partition);
-  apply_batch(partition, entry);
+  struct walk walk;
+  if (!walk_begin(&walk, partition, entry)) return;
+  while (walk_room(&walk)) walk_step(&walk);
+  walk_end(&walk);
 }
 
 bool partition_has(const struct partition *partition, const struct room_id *id) {

@@ -30,12 +30,19 @@ struct partition {
   struct repository repository;
   struct timers rooms_due;
   struct timers tombs_due;
+  struct store_blame *condemned; /* rooms in which their kind killed an owner, and up to where; owned */
+  size_t n_condemned;
+  struct scene *scene; /* where a kind's code may run is said there; NULL: nowhere */
   struct log_limit bad_input;
 };
 
 /* Begins to own: nothing is loaded, everything up to `done` is in the images. */
 void partition_open(struct partition *, uint64_t epoch, struct stream_id done);
 void partition_close(struct partition *);
+
+/* Between opening and loading. The room is closed when it is loaded, without a call to its kind, and what is
+ * addressed to it up to the blamed entry is refused (ROOM_FAILED). */
+void partition_condemn(struct partition *, const struct store_blame *);
 
 /* One room as Redis has it (store_room_cb). `heal`: its keys are unsound and are to be written whole. */
 void partition_load(struct partition *, const char *id, struct bytes image, uint64_t tomb_until_ms, bool heal);
@@ -55,6 +62,15 @@ void partition_check_gateways(struct partition *, const char *const *living, siz
 
 /* Whether rooms of this id live in this partition. */
 bool partition_has(const struct partition *, const struct room_id *);
+
+/* For worker/apply.c: why what is being applied is not for this room; NULL: it is. */
+const struct store_blame *partition_blames(const struct partition *, const char *room);
+
+/* For worker/walk.c, at the time of the entry being applied: the room whose timer is the earliest of those that are
+ * due, NULL if none is; and what is to be done with it, and with tombs. */
+struct room *partition_room_due(const struct partition *);
+void partition_fire(struct partition *, struct room *);
+void partition_let_tombs_pass(struct partition *);
 
 /* For worker/apply.c: a room was touched at the current time. Renews its timer, or forgets it if it has ended. */
 void partition_settle(struct partition *, struct room *);

@@ -176,7 +176,9 @@ void record_room(struct room *room, struct arena *arena, struct commit_room *out
       .listed_ms = room->changes.whole || room->changes.facts ? room->created_ms : 0,
   };
   if (out->whole) out->deadline = room->deadline_ms ? COMMIT_DEADLINE_SET : COMMIT_DEADLINE_KEEP;
+  effects_enter(room->effects, UINT32_MAX, room->id); /* STORE_BLAME_ALL */
   record_fields(room, arena, out);
+  effects_leave(room->effects);
   record_members(room, arena, out);
   record_results(room, arena, out);
   record_log(room, arena, out);

@@ -17,7 +17,7 @@ struct room *room_create(const struct kind *kind, struct effects *effects, const
 
 void room_destroy(struct room *room) {
   if (!room) return;
-  if (room->kind->close) room->kind->close(room);
+  if (room->kind->close && !room->is_shell) room->kind->close(room);
   HASH_CLEAR(hh, room->by_player);
   room_changes_clear(room);
   for (size_t i = 0; i < room->n_members; i++) member_destroy(room->members[i]);

@@ -51,6 +51,7 @@ struct room {
   uint32_t max_members;
   bool derived; /* made by create: leaves a tomb */
   bool locked;
+  bool is_shell;   /* without a state: its kind is not to be called any more */
   bool completing; /* ends after the current call into the kind */
   Heya__V1__CloseReason close_reason;
   uint64_t expire_at_ms; /* stream time; 0 while anyone is in the room */

@@ -33,8 +33,12 @@ struct worker *worker_create(const struct worker_config *config, struct store *s
   for (uint32_t p = 0; p < config->partitions; p++) {
     struct slot *slot = &worker->slots[p];
     slot->worker = worker;
-    slot->partition = (struct partition){
-        .number = p, .partitions = config->partitions, .kinds = kinds, .log = log, .metrics = metrics};
+    slot->partition = (struct partition){.number = p,
+                                         .partitions = config->partitions,
+                                         .kinds = kinds,
+                                         .log = log,
+                                         .metrics = metrics,
+                                         .scene = &worker->scene};
   }
   arena_init(&worker->frozen, FROZEN_FIRST_BYTES, ARENA_NO_LIMIT);
   store->on_ready = on_ready;
@@ -48,6 +52,7 @@ void worker_destroy(struct worker *worker) {
   for (uint32_t p = 0; p < worker->config.partitions; p++) {
     struct slot *slot = &worker->slots[p];
     if (slot->state == SLOT_LOADING || slot->state == SLOT_LIVE || slot->state == SLOT_LEAVING) {
+      caution_close(slot);
       partition_close(&slot->partition);
     }
   }
@@ -132,7 +137,7 @@ static uint64_t timers_wait_us(const struct worker *worker) {
   uint64_t wait_us = MAX_WAIT_US;
   for (uint32_t p = 0; p < worker->config.partitions; p++) {
     const struct slot *slot = &worker->slots[p];
-    if (slot->state != SLOT_LIVE || slot->partition.time_asked_ms) continue;
+    if (slot->state != SLOT_LIVE || slot->partition.time_asked_ms || caution_is_walking(&slot->caution)) continue;
     uint64_t due_ms = partition_next_due_ms(&slot->partition);
     if (due_ms == 0) continue;
     uint64_t now_ms = worker->store->ops->now_ms(worker->store, p);

@@ -8,6 +8,7 @@
  *   ownership.c  leases and claims: which partitions are ours, and getting there
  *   intake.c     one blocking read over all partitions that are live
  *   commit.c     freezing the effects of all partitions into one commit, one in flight at a time
+ *   caution.c    single steps, where owners died in a row
  *
  * After any doubt (a lost connection, a commit without an answer) a partition's memory is dropped and the partition
  * is claimed again: the one recovery path.
@@ -18,6 +19,7 @@
 #include "common/log.h"
 #include "common/store.h"
 #include "proto/arena.h"
+#include "worker/caution.h"
 #include "worker/kinds/registry.h"
 #include "worker/partition.h"
 #include "worker/worker_metrics.h"
@@ -43,6 +45,7 @@ struct slot {
   char successor[PROCESS_ID_MAX + 1]; /* LEAVING, RELEASING: who should have it; "" if nobody */
   char heal[ROOM_ID_MAX + 1];         /* a room whose keys are unsound; "" if none */
   struct partition partition;         /* open while LOADING, LIVE, LEAVING */
+  struct caution caution;             /* likewise */
 };
 
 struct worker_config {
@@ -85,6 +88,7 @@ struct worker {
   bool committing;
   uint64_t commit_sent_us;
   struct slot *slots;  /* one per partition of the deployment */
+  struct scene scene;  /* of all of them: one thread */
   struct arena frozen; /* what a commit points to */
 };
 
@@ -118,6 +122,9 @@ void ownership_freed(struct worker *, uint32_t partition, uint64_t epoch);
 void ownership_forgive(struct worker *);
 /* Throws the slot's memory away. It becomes FREE, and is claimed again when Redis says it is ours. */
 void slot_drop(struct slot *, const char *reason);
+/* While LOADING: one room as Redis has it; and that there are no more, or that it failed. */
+void slot_load(struct slot *, const char *id, struct bytes image, uint64_t tomb_until_ms);
+void slot_loaded(struct slot *, bool ok);
 /* Soon: a view is needed. */
 void ownership_hurry(struct worker *);
 /* LEAVING slots that are clean are released. */

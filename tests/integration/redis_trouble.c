@@ -1,91 +1,17 @@
 /* What the processes make of a Redis that restarts, with or without its data, stalls, is full, or turns into a
  * replica. No gateway and no worker is started anew by any of it. */
-#include "proto/keys.h"
-#include "proto/pb.h"
-#include "tests/support/cluster.h"
-#include "tests/support/wait.h"
+#include "tests/integration/comeback.h"
+#include "tests/support/http_client.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <string.h>
 
 TestSuite(redis_trouble, .timeout = 120);
 
-#define CODE(name) HEYA__V1__ERROR__CODE__##name
-#define ROOM       "chat/trouble"
+#define ROOM "chat/trouble"
 
 static const struct bytes none;
-
-/* ---- players who come back ---- */
-
-struct place {
-  char session[64], incarnation[64];
-  uint64_t epoch, seq;
-  uint32_t answered;
-};
-
-static struct place place_of(const Heya__V1__Joined *joined) {
-  struct place place = {.epoch = joined->epoch, .seq = joined->seq};
-  snprintf(place.session, sizeof place.session, "%s", joined->session);
-  snprintf(place.incarnation, sizeof place.incarnation, "%s", joined->incarnation);
-  return place;
-}
-
-/* Where a player is after all that it heard. */
-static void follow(struct place *place, const struct player *player) {
-  for (size_t i = 0; i < player->log_count; i++) {
-    const Heya__V1__ServerMessage *message = player->log[i].message;
-    if (message->body_case == HEYA__V1__SERVER_MESSAGE__BODY_EVENT) {
-      place->epoch = message->event->epoch;
-      place->seq = message->event->seq;
-    } else if (message->body_case == HEYA__V1__SERVER_MESSAGE__BODY_ACK && message->ack->number > place->answered) {
-      place->answered = message->ack->number;
-    }
-  }
-}
-
-static uint32_t send_resume(struct player *player, const struct place *place) {
-  Heya__V1__Resume resume = HEYA__V1__RESUME__INIT;
-  Heya__V1__Join join = HEYA__V1__JOIN__INIT;
-  Heya__V1__ClientMessage message = HEYA__V1__CLIENT_MESSAGE__INIT;
-  resume.session = pb_text(place->session);
-  resume.incarnation = pb_text(place->incarnation);
-  resume.epoch = place->epoch;
-  resume.seq = place->seq;
-  resume.answered = place->answered;
-  join.room = pb_text(ROOM);
-  join.resume = &resume;
-  message.body_case = HEYA__V1__CLIENT_MESSAGE__BODY_JOIN;
-  message.join = &join;
-  return player_send(player, &message);
-}
-
-static bool is_over(void *arg) {
-  return !player_pump(arg);
-}
-
-/* Both gateways send everybody away, and are there again. */
-static void expect_sent_away(struct cluster *cluster, struct player *player) {
-  cr_assert(wait_until(20000, is_over, player), "%s is not sent away", player->name);
-  const Heya__V1__ServerMessage *last = player->log[player->log_count - 1].message;
-  cr_assert_eq(last->body_case, HEYA__V1__SERVER_MESSAGE__BODY_GOODBYE);
-  cr_assert_eq(last->goodbye->reason, CODE(GATEWAY_LOST));
-  cr_assert(last->goodbye->reconnect);
-  for (unsigned i = 0; i < 2; i++) cluster_await_gateway(cluster, i);
-}
-
-static size_t times_heard(const struct player *player, const char *text) {
-  size_t times = 0;
-  for (size_t i = 0; i < player->log_count; i++) {
-    const Heya__Kinds__Chat__Event *chat = player->log[i].chat;
-    if (chat && chat->body_case == HEYA__KINDS__CHAT__EVENT__BODY_LINE) times += !strcmp(chat->line->text, text);
-  }
-  return times;
-}
-
-static uint32_t say(struct player *player, uint32_t number, const char *text) {
-  struct player_payload payload;
-  return player_send_command(player, ROOM, number, player_say_payload(&payload, text));
-}
 
 static void restart(struct cluster *cluster) {
   process_kill(cluster_redis_process(cluster));
@@ -105,7 +31,7 @@ Test(redis_trouble, killed_with_all_its_data_it_costs_a_reconnect_and_nothing_el
   char text[32];
   for (uint32_t i = 1; i <= BURST; i++) {
     snprintf(text, sizeof text, "line %u", i);
-    uint32_t request = say(ann, i, text);
+    uint32_t request = say(ann, ROOM, i, text);
     if (i == BURST / 2) player_acked(ann, request);
   }
   restart(cluster);
@@ -115,17 +41,17 @@ Test(redis_trouble, killed_with_all_its_data_it_costs_a_reconnect_and_nothing_el
   follow(&bobs, bob);
   cr_assert_geq(anns.answered, BURST / 2);
   struct player *ann2 = cluster_player(cluster, 1, "ann"), *bob2 = cluster_player(cluster, 0, "bob");
-  const Heya__V1__Joined *back = player_joined(ann2, send_resume(ann2, &anns));
+  const Heya__V1__Joined *back = player_joined(ann2, send_resume(ann2, ROOM, &anns));
   cr_assert_str_eq(back->session, anns.session);
   cr_assert_str_eq(back->incarnation, anns.incarnation);
-  back = player_joined(bob2, send_resume(bob2, &bobs));
+  back = player_joined(bob2, send_resume(bob2, ROOM, &bobs));
   cr_assert_str_eq(back->session, bobs.session);
   bool has_snapshot = back->snapshot != NULL;
   for (uint32_t i = anns.answered + 1; i <= BURST; i++) {
     snprintf(text, sizeof text, "line %u", i);
-    player_acked(ann2, say(ann2, i, text));
+    player_acked(ann2, say(ann2, ROOM, i, text));
   }
-  player_acked(ann2, say(ann2, BURST + 1, "the end"));
+  player_acked(ann2, say(ann2, ROOM, BURST + 1, "the end"));
   player_await_line(bob2, "the end");
   for (uint32_t i = 1; i <= BURST; i++) {
     snprintf(text, sizeof text, "line %u", i);
@@ -163,9 +89,9 @@ Test(redis_trouble, restarted_without_its_last_writes_it_begins_new_sessions) {
   struct cluster *cluster = cluster_start(&(struct cluster_options){.redis_args = snapshots});
   struct player *ann = cluster_player(cluster, 0, "ann"), *bob = cluster_player(cluster, 1, "bob");
   struct place anns = place_of(player_join(ann, ROOM)), bobs = place_of(player_join(bob, ROOM));
-  player_acked(ann, say(ann, 1, "kept"));
+  player_acked(ann, say(ann, ROOM, 1, "kept"));
   redis_do(cluster_redis(cluster), "SAVE");
-  player_acked(ann, say(ann, 2, "forgotten"));
+  player_acked(ann, say(ann, ROOM, 2, "forgotten"));
   player_await_line(bob, "forgotten");
   restart(cluster);
   expect_sent_away(cluster, ann);
@@ -173,13 +99,13 @@ Test(redis_trouble, restarted_without_its_last_writes_it_begins_new_sessions) {
   follow(&anns, ann);
   follow(&bobs, bob);
   struct player *ann2 = cluster_player(cluster, 0, "ann"), *bob2 = cluster_player(cluster, 1, "bob");
-  const Heya__V1__Joined *back = player_joined(ann2, send_resume(ann2, &anns));
+  const Heya__V1__Joined *back = player_joined(ann2, send_resume(ann2, ROOM, &anns));
   cr_assert_str_neq(back->session, anns.session, "number 2 was used up, the room does not know it");
   cr_assert(back->snapshot);
   cr_assert_str_eq(back->incarnation, anns.incarnation);
-  back = player_joined(bob2, send_resume(bob2, &bobs));
+  back = player_joined(bob2, send_resume(bob2, ROOM, &bobs));
   cr_assert(back->snapshot, "he has seen an event that never was");
-  player_acked(ann2, say(ann2, 1, "again"));
+  player_acked(ann2, say(ann2, ROOM, 1, "again"));
   player_await_line(bob2, "again");
   cluster_stop(cluster);
 }
@@ -189,13 +115,13 @@ Test(redis_trouble, restarted_without_anything_it_is_set_up_again_and_rooms_are_
   struct cluster *cluster = cluster_start(&(struct cluster_options){.redis_args = nothing});
   struct player *ann = cluster_player(cluster, 0, "ann");
   struct place place = place_of(player_join(ann, ROOM));
-  player_acked(ann, say(ann, 1, "forgotten"));
+  player_acked(ann, say(ann, ROOM, 1, "forgotten"));
   restart(cluster);
   expect_sent_away(cluster, ann);
   follow(&place, ann);
   cluster_await_all_owned(cluster);
   struct player *again = cluster_player(cluster, 1, "ann");
-  player_refused(again, send_resume(again, &place), CODE(ROOM_NOT_FOUND));
+  player_refused(again, send_resume(again, ROOM, &place), CODE(ROOM_NOT_FOUND));
   cr_assert(player_join(again, ROOM)->created);
   player_say(again, "a new room");
   cluster_stop(cluster);
@@ -220,7 +146,7 @@ Test(redis_trouble, a_stall_longer_than_the_leases_loses_nothing_and_moves_nothi
   uint32_t requests[10];
   for (uint32_t i = 0; i < 10; i++) {
     snprintf(text, sizeof text, "line %u", i);
-    requests[i] = say(ann, i + 1, text);
+    requests[i] = say(ann, ROOM, i + 1, text);
   }
   cr_assert(process_wait_line(cluster_worker(cluster, 0), "no answer in time", 30000, NULL, 0));
   cr_assert(process_wait_line(cluster_worker(cluster, 1), "no answer in time", 30000, NULL, 0));
@@ -244,32 +170,168 @@ Test(redis_trouble, a_full_redis_is_told_as_busy_until_it_has_room_again) {
   struct cluster *cluster = cluster_start(NULL);
   struct player *ann = cluster_player(cluster, 0, "ann");
   player_join(ann, ROOM);
-  player_acked(ann, say(ann, 1, "one"));
+  player_acked(ann, say(ann, ROOM, 1, "one"));
   redis_do(cluster_redis(cluster), "CONFIG SET maxmemory 1");
-  cr_assert_gt(player_refused(ann, say(ann, 2, "two"), CODE(BUSY))->retry_after_ms, 0);
+  cr_assert_gt(player_refused(ann, say(ann, ROOM, 2, "two"), CODE(BUSY))->retry_after_ms, 0);
   player_ping(ann);
   redis_do(cluster_redis(cluster), "CONFIG SET maxmemory 0");
-  player_acked(ann, say(ann, 2, "two"));
+  player_acked(ann, say(ann, ROOM, 2, "two"));
   player_await_line(ann, "two");
   cluster_stop(cluster);
 }
 
-/* As after a failover that went past us: writes are refused, until the address leads to a master again. */
+/* As it is with min-replicas-to-write while the replicas are away. */
+Test(redis_trouble, a_redis_that_misses_its_replicas_is_told_as_busy) {
+  struct cluster *cluster = cluster_start(NULL);
+  struct player *ann = cluster_player(cluster, 0, "ann");
+  player_join(ann, ROOM);
+  player_acked(ann, say(ann, ROOM, 1, "one"));
+  redis_do(cluster_redis(cluster), "CONFIG SET min-replicas-to-write 1");
+  cr_assert_gt(player_refused(ann, say(ann, ROOM, 2, "two"), CODE(BUSY))->retry_after_ms, 0);
+  redis_do(cluster_redis(cluster), "CONFIG SET min-replicas-to-write 0");
+  cluster_await_all_owned(cluster);
+  player_acked(ann, say(ann, ROOM, 2, "two"));
+  player_await_line(ann, "two");
+  cluster_stop(cluster);
+}
+
+/* As after a failover that went past us: writes are refused, until the address leads to a master again. What that one
+ * has is another history, so gateways take new ids. */
 Test(redis_trouble, a_master_that_became_a_replica_is_waited_out) {
   struct cluster *cluster = cluster_start(NULL);
   struct player *ann = cluster_player(cluster, 0, "ann"), *bob = cluster_player(cluster, 1, "bob");
   cluster_await_all_owned(cluster);
+  struct place anns = place_of(player_join(ann, ROOM)), bobs = place_of(player_join(bob, ROOM));
+  redis_do(cluster_redis(cluster), "REPLICAOF 127.0.0.1 1");
+  say(ann, ROOM, 1, "once");
+  cr_assert(process_wait_line(cluster_worker(cluster, 0), "READONLY", 20000, NULL, 0));
+  for (unsigned i = 0; i < 2; i++) /* a gateway with nothing to write notices when it renews */
+    cr_assert(process_wait_line(cluster_gateway(cluster, i), "READONLY", 20000, NULL, 0));
+  redis_do(cluster_redis(cluster), "REPLICAOF NO ONE");
+  expect_sent_away(cluster, ann);
+  expect_sent_away(cluster, bob);
+  follow(&anns, ann);
+  follow(&bobs, bob);
+  struct player *ann2 = cluster_player(cluster, 1, "ann"), *bob2 = cluster_player(cluster, 0, "bob");
+  cr_assert_str_eq(player_joined(bob2, send_resume(bob2, ROOM, &bobs))->session, bobs.session);
+  cr_assert_str_eq(player_joined(ann2, send_resume(ann2, ROOM, &anns))->session, anns.session);
+  player_acked(ann2, say(ann2, ROOM, 1, "once"));
+  player_acked(ann2, say(ann2, ROOM, 2, "twice"));
+  player_await_line(bob2, "twice");
+  cr_assert_leq(times_heard(bob, "once") + times_heard(bob2, "once"), 1);
+  cluster_stop(cluster);
+}
+
+/* The same Redis, which has forgotten nothing: connections stay where they are. */
+Test(redis_trouble, a_broken_connection_to_it_costs_nobody_anything) {
+  struct cluster *cluster = cluster_start(NULL);
+  struct player *ann = cluster_player(cluster, 0, "ann"), *bob = cluster_player(cluster, 1, "bob");
   player_join(ann, ROOM);
   player_join(bob, ROOM);
-  redis_do(cluster_redis(cluster), "REPLICAOF 127.0.0.1 1");
-  uint32_t request = say(ann, 1, "once");
-  cr_assert(process_wait_line(cluster_worker(cluster, 0), "READONLY", 20000, NULL, 0));
-  cr_assert(process_wait_line(cluster_gateway(cluster, 0), "READONLY", 20000, NULL, 0));
-  redis_do(cluster_redis(cluster), "REPLICAOF NO ONE");
-  player_acked(ann, request);
-  player_await_line(bob, "once");
-  player_acked(ann, say(ann, 2, "twice"));
-  player_await_line(bob, "twice");
-  cr_assert_eq(times_heard(bob, "once"), 1);
+  uint32_t requests[60];
+  char text[32];
+  for (uint32_t i = 0; i < 60; i++) {
+    snprintf(text, sizeof text, "line %u", i);
+    requests[i] = say(ann, ROOM, i + 1, text);
+    if (i % 20 == 19) {
+      redis_do(cluster_redis(cluster), "CLIENT KILL TYPE normal SKIPME yes");
+      player_acked(ann, requests[i]);
+    }
+  }
+  for (uint32_t i = 0; i < 60; i++) {
+    snprintf(text, sizeof text, "line %u", i);
+    player_acked(ann, requests[i]);
+    if (!times_heard(bob, text)) player_await_line(bob, text);
+    cr_assert_eq(times_heard(bob, text), 1, "%s: %zu times", text, times_heard(bob, text));
+  }
+  cr_assert_eq(process_count_lines(cluster_gateway(cluster, 0), "gateway_lost"), 0);
+  cluster_stop(cluster);
+}
+
+/* ---- who may ---- */
+
+#define DOCUMENTED_MAX 4096
+
+/* The commands of the ACL line in docs/redis.md, as arguments of ACL SETUSER. */
+static void documented_acl(char out[DOCUMENTED_MAX]) {
+  char text[65536];
+  FILE *file = fopen("docs/redis.md", "r");
+  cr_assert(file);
+  text[fread(text, 1, sizeof text - 1, file)] = '\0';
+  fclose(file);
+  char *line = strstr(text, "ACL SETUSER heya "), *end = line ? strstr(line, "```") : NULL;
+  cr_assert(end && end - line < DOCUMENTED_MAX);
+  *end = '\0';
+  for (char *at = line; *at; at++)
+    if (*at == '\n') *at = ' ';
+  snprintf(out, DOCUMENTED_MAX, "%s", line);
+}
+
+static void run_acl(struct cluster *cluster, const char *line) {
+  const char *words[256];
+  char copy[DOCUMENTED_MAX];
+  size_t n = 0;
+  snprintf(copy, sizeof copy, "%s", line);
+  for (char *word = strtok(copy, " "); word && n < 256; word = strtok(NULL, " ")) words[n++] = word;
+  redis_do_words(cluster_redis(cluster), words, n);
+}
+
+static void expect_refusal(struct cluster *cluster, const char *login, const char *text) {
+  char url[256];
+  snprintf(url, sizeof url, "unix://%s%s", login, cluster_redis_url(cluster) + strlen("unix://"));
+  const char *args[] = {"--redis", url, NULL};
+  unsigned index = cluster_spawn_worker(cluster, args);
+  cr_assert(process_wait_line(cluster_worker(cluster, index), text, 20000, NULL, 0), "it does not say \"%s\"", text);
+  process_kill(cluster_worker(cluster, index));
+}
+
+Test(redis_trouble, the_documented_acl_is_enough_and_a_wrong_password_is_told) {
+  struct cluster *cluster = cluster_start(&(struct cluster_options){.bare = true});
+  char acl[DOCUMENTED_MAX], url[256];
+  documented_acl(acl);
+  run_acl(cluster, acl);
+  redis_do(cluster_redis(cluster), "CONFIG SET requirepass theirs");
+  snprintf(url, sizeof url, "unix://heya:PASSWORD@%s", cluster_redis_url(cluster) + strlen("unix://"));
+  const char *args[] = {"--redis", url, NULL};
+  for (unsigned i = 0; i < 2; i++) cluster_spawn_worker(cluster, args), cluster_spawn_gateway(cluster, args);
+  for (unsigned i = 0; i < 2; i++) cluster_await_worker(cluster, i), cluster_await_gateway(cluster, i);
+  struct player *ann = cluster_player(cluster, 0, "ann"), *bob = cluster_player(cluster, 1, "bob");
+  player_join(ann, ROOM);
+  player_join(bob, ROOM);
+  player_say(ann, "allowed");
+  player_await_line(bob, "allowed");
+  cr_assert_eq(player_list(bob, "chat", NULL, NULL, false)->n_rooms, 1);
+  player_join_live(ann, "live/allowed", 1, 300);
+  player_submit(ann, player_start_round(ann), 1);
+  player_await_live(ann, HEYA__KINDS__LIVE__EVENT__BODY_RESULTS);
+  player_leave(ann);
+  expect_refusal(cluster, "", "NOAUTH");
+  expect_refusal(cluster, "wrong@", "WRONGPASS");
+  expect_refusal(cluster, "heya:wrong@", "WRONGPASS");
+  for (unsigned i = 0; i < 2; i++)
+    cr_assert(process_count_lines(cluster_worker(cluster, i), "NOPERM") == 0 &&
+              process_count_lines(cluster_gateway(cluster, i), "NOPERM") == 0);
+  redis_do(cluster_redis(cluster), "ACL SETUSER heya -pexpireat");
+  expect_refusal(cluster, "heya:PASSWORD@", "PEXPIREAT failed");
+  redis_do(cluster_redis(cluster), "ACL SETUSER heya +pexpireat");
+  cluster_stop(cluster);
+}
+
+/* ---- its clock ---- */
+
+/* An entry with a time to come, as if the clock had been set back since. */
+Test(redis_trouble, a_clock_that_was_set_back_sounds_the_alarm) {
+  struct cluster *cluster = cluster_start(NULL);
+  struct player *ann = cluster_player(cluster, 0, "ann");
+  player_join(ann, ROOM);
+  struct process *worker = cluster_worker(cluster, (unsigned)cluster_owner(cluster, ROOM));
+  cr_assert_eq(process_count_lines(worker, "redis_clock"), 0);
+  redis_do(cluster_redis(cluster), "XADD heya:part:%u:cmd %lu-0 g g-none m %b", cluster_partition(cluster, ROOM),
+           (unsigned long)redis_now_ms(cluster_redis(cluster)) + 30000, "", (size_t)0);
+  cr_assert(process_wait_line(worker, "redis_clock_behind", 10000, NULL, 0));
+  const char *admin = cluster_worker_admin(cluster, (unsigned)cluster_owner(cluster, ROOM));
+  double ahead_ms = http_metric(admin, "heya_redis_clock_ahead_ms");
+  cr_assert(ahead_ms > 5000 && ahead_ms < 30100, "%f", ahead_ms);
+  player_say(ann, "all goes on"); /* though later than it is */
   cluster_stop(cluster);
 }

@@ -639,6 +639,25 @@ Test(store, deliveries_of_an_ended_gateway_come_to_gone) {
   cr_assert(wait_until(2000, gone_by_trim, &after));
 }
 
+/* A gateway takes another id when it learns that it is gone, and a trim of the old stream may be under way then. */
+Test(store, deliveries_of_a_new_gateway_are_counted_from_none_though_a_trim_was_under_way) {
+  uint64_t epoch = fixture_own(&f, 0);
+  ok(do_open(&f, "g-1", false));
+  for (int i = 0; i < 20; i++) ok(do_deliver(&f, 0, epoch, "g-1", "abc"));
+  struct stream_id after = do_deliveries(&f, "g-1", (struct stream_id){0}, 0).last;
+  redis_do(f.redis, "DEL heya:gateway:g-1 heya:gateway:g-1:evt");
+  struct answer trimmed = {0};
+  f.store->ops->deliveries(f.store, "g-1", after, 0, on_deliveries, &trimmed);
+  ok(do_open(&f, "g-2", false));
+  cr_assert(fixture_wait(&f, &trimmed.fired, 1));
+  is(trimmed, STORE_GONE);
+  for (int i = 0; i < 20; i++) ok(do_deliver(&f, 0, epoch, "g-2", "abcd"));
+  after = do_deliveries(&f, "g-2", (struct stream_id){0}, 0).last;
+  ok(do_deliver(&f, 0, epoch, "g-2", "last!"));
+  cr_assert_str_eq(do_deliveries(&f, "g-2", after, 0).text, "last! ");
+  cr_assert_str_eq(fixture_string(&f, "HGET heya:gateway:g-2 queued_bytes"), "5");
+}
+
 /* ---- list ---- */
 
 static void put_room(const char *id, const char *status, int members, const char *lang, int created) {

@@ -169,6 +169,7 @@ static void on_claim(void *arg, enum store_result result, const struct store_cla
   struct answer *answer = arg;
   on_done(arg, result);
   if (!claimed) return;
+  answer->claimed = *claimed;
   answer->number = claimed->epoch;
   answer->done = claimed->done;
 }
@@ -292,6 +293,13 @@ struct answer do_claim(struct fixture *f, uint32_t p, const char *worker, const 
   struct store_owner owner = {.epoch = epoch};
   snprintf(owner.worker, sizeof owner.worker, "%s", seen);
   OPS->claim(f->store, p, worker, &owner, on_claim, &answer);
+  return finish(f, &answer);
+}
+
+struct answer do_blame(struct fixture *f, uint32_t p, const char *worker, uint64_t epoch,
+                       const struct store_blame *blame) {
+  struct answer answer = {0};
+  OPS->blame(f->store, p, worker, epoch, blame, on_done, &answer);
   return finish(f, &answer);
 }
 

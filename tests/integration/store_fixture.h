@@ -44,6 +44,7 @@ struct answer {
   uint64_t numbers[16];
   struct store_view view; /* owners and counts only: pointers are gone */
   struct store_owner owners[16];
+  struct store_claimed claimed;
 };
 
 #define FIXTURE_PARTITIONS 4
@@ -77,6 +78,7 @@ struct answer do_renew(struct fixture *f, const char *worker, uint64_t lease_ms,
 struct answer do_retire(struct fixture *f, const char *worker);
 struct answer do_suspect(struct fixture *f, const char *worker);
 struct answer do_claim(struct fixture *f, uint32_t p, const char *worker, const char *seen, uint64_t epoch);
+struct answer do_blame(struct fixture *f, uint32_t p, const char *worker, uint64_t epoch, const struct store_blame *);
 struct answer do_release(struct fixture *f, uint32_t p, const char *worker, uint64_t epoch);
 struct answer do_load(struct fixture *f, uint32_t p);
 struct answer do_read(struct fixture *f, uint32_t p, struct stream_id after, uint64_t block_ms);

@@ -350,6 +350,31 @@ Test(store_link, nothing_fires_after_destroy) {
   f.store = fixture_store(&f, (struct store_limits){0}, 0);
 }
 
+/* As in the middle of a failover: the address leads elsewhere, and only one connection has noticed. */
+Test(store_link, both_connections_lead_to_the_same_server) {
+  fixture_start(&f, NULL);
+  char path[160];
+  snprintf(path, sizeof path, "%s.old", f.socket);
+  cr_assert_eq(rename(f.socket, path), 0);
+  struct process old = f.server;
+  f.server = (struct process){0};
+  fixture_redis_start(&f);
+  struct redis_client *client = redis_client_connect(path);
+  cr_assert(client);
+  char *list = redis_string(client, "CLIENT LIST TYPE normal");
+  char *reads = strstr(list, "cmd=client|id");
+  cr_assert(reads, "%s", list);
+  while (reads > list && reads[-1] != '\n') reads--;
+  redis_do(client, "CLIENT KILL ID %lu", strtoul(reads + strlen("id="), NULL, 10));
+  free(list);
+  fixture_wait_ready(&f, false);
+  fixture_wait_ready(&f, true);
+  ok(do_open(&f, "g-1", false));
+  cr_assert_eq(redis_integer(f.redis, "EXISTS heya:gateway:g-1"), 1, "it was opened with the old one");
+  redis_client_close(client);
+  process_kill(&old);
+}
+
 /* ---- errors ---- */
 
 Test(store_link, answers_of_another_shape_break_the_call_and_nothing_else) {

@@ -49,8 +49,7 @@ struct cluster {
 /* ---- processes that need a port of their own ---------------------------------------------------------------------
  */
 
-/* A port that was free a moment ago; who uses it must be ready to lose the race. */
-static unsigned free_port(void) {
+unsigned cluster_free_port(void) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t len = sizeof address;
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -93,7 +92,7 @@ static void run_redis(struct cluster *cluster) {
 
 static void start_redis(struct cluster *cluster) {
   for (int i = 0; i < PORT_TRIES; i++) {
-    cluster->redis_port = free_port();
+    cluster->redis_port = cluster_free_port();
     run_redis(cluster);
     if (process_is_running(&cluster->redis)) return;
   }
@@ -119,7 +118,7 @@ static bool lb_answers(void *arg) {
 
 static void run_haproxy(struct cluster *cluster) {
   struct process_args args = {0}, env = {0};
-  snprintf(cluster->lb, sizeof cluster->lb, "127.0.0.1:%u", free_port());
+  snprintf(cluster->lb, sizeof cluster->lb, "127.0.0.1:%u", cluster_free_port());
   process_args_add(&env, "PATH=%s:/usr/sbin:/sbin", getenv("PATH"));
   process_args_add(&env, "HEYA_LB_LISTEN=%s", cluster->lb);
   for (unsigned i = 0; i < cluster->gateways.count; i++) {

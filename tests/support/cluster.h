@@ -72,6 +72,9 @@ const char *cluster_program(struct cluster *cluster, const char *name, char *pat
 /* "unix:///...": for servers started by hand. */
 const char *cluster_redis_url(const struct cluster *cluster);
 
+/* A port that was free a moment ago; who uses it must be ready to lose the race. */
+unsigned cluster_free_port(void);
+
 /* ---- changing it ---- */
 
 /* Starts one more; returns its index at once. `args`, NULL-terminated or NULL, come after the options' own. */

@@ -459,6 +459,7 @@ void bench_drop(struct bench *bench) {
   struct partition *partition = &bench->partition;
   partition_close(partition);
   partition_open(partition, ++bench->epoch, bench->done);
+  if (bench->blame.room[0]) partition_condemn(partition, &bench->blame);
   for (size_t i = 0; i < bench->n_rooms; i++) {
     struct bytes image = buf_bytes(&pair_of(&bench->rooms[i]->fields, bytes_of_str("image"))->value);
     partition_load(partition, bench->rooms[i]->id, image, 0, false);

@@ -79,7 +79,8 @@ struct bench {
   bool by_hand; /* commit only when told; otherwise after every entry */
   uint64_t epoch;
   struct stream_id done;
-  uint64_t consumed_bytes; /* of the last commit */
+  uint64_t consumed_bytes;  /* of the last commit */
+  struct store_blame blame; /* told to the next owner by bench_drop; room "": nobody is to blame */
 
   struct bench_entry *stream;
   size_t n_stream;

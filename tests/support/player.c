@@ -60,11 +60,11 @@ static void remember(struct player *player, struct bytes data) {
   if (heard.message->body_case == HEYA__V1__SERVER_MESSAGE__BODY_EVENT &&
       heard.message->event->body_case == HEYA__V1__EVENT__BODY_PAYLOAD) {
     const Heya__V1__Event *event = heard.message->event;
-    if (strncmp(event->room, "chat/", 5) == 0)
-      heard.chat = heya__kinds__chat__event__unpack(NULL, event->payload.len, event->payload.data);
-    if (strncmp(event->room, "live/", 5) == 0)
-      heard.live = heya__kinds__live__event__unpack(NULL, event->payload.len, event->payload.data);
-    cr_assert(heard.chat || heard.live, "%s was sent a payload that is no event of %s", player->name, event->room);
+    bool is_chat = strncmp(event->room, "chat/", 5) == 0, is_live = strncmp(event->room, "live/", 5) == 0;
+    if (is_chat) heard.chat = heya__kinds__chat__event__unpack(NULL, event->payload.len, event->payload.data);
+    if (is_live) heard.live = heya__kinds__live__event__unpack(NULL, event->payload.len, event->payload.data);
+    cr_assert(heard.chat || heard.live || !(is_chat || is_live), "%s was sent a payload that is no event of %s",
+              player->name, event->room);
   }
   if (player->log_count == player->log_capacity) {
     player->log_capacity = player->log_capacity ? player->log_capacity * 2 : 64;

@@ -93,6 +93,13 @@ void redis_do(struct redis_client *client, const char *format, ...) {
   freeReplyObject(reply);
 }
 
+void redis_do_words(struct redis_client *client, const char **words, size_t n) {
+  redisReply *reply = redisCommandArgv(client->context, (int)n, words, NULL);
+  cr_assert(reply, "redis: %s: %s", words[0], client->context->errstr);
+  check(reply, words[0]);
+  freeReplyObject(reply);
+}
+
 uint64_t redis_now_ms(struct redis_client *client) {
   redisReply *reply = redis_reply(client, "TIME");
   check(reply, "TIME");

@@ -28,6 +28,9 @@ int64_t redis_integer(struct redis_client *client, const char *format, ...);
 /* For what is sent for its effect. */
 void redis_do(struct redis_client *client, const char *format, ...);
 
+/* A command given in words. */
+void redis_do_words(struct redis_client *client, const char **words, size_t n);
+
 /* Redis's clock (TIME), Unix milliseconds: the only clock promises about time are checked with. */
 uint64_t redis_now_ms(struct redis_client *client);
 

@@ -59,6 +59,14 @@ static void claim(struct store *store, uint32_t p, const char *worker, const str
   of(store)->claim[p].seen = *seen;
 }
 
+static void blame(struct store *store, uint32_t p, const char *worker, uint64_t epoch, const struct store_blame *told,
+                  store_done_cb *callback, void *arg) {
+  (void)worker;
+  cr_assert_eq(epoch, of(store)->owners[p].epoch);
+  KEEP(of(store)->blame[p], callback, arg);
+  of(store)->blame[p].blame = *told;
+}
+
 static void release(struct store *store, uint32_t p, const char *worker, uint64_t epoch, const char *successor,
                     store_done_cb *callback, void *arg) {
   (void)worker;
@@ -124,6 +132,7 @@ static const struct store_ops ops = {.ready = is_ready,
                                      .renew = renew,
                                      .retire = retire,
                                      .claim = claim,
+                                     .blame = blame,
                                      .release = release,
                                      .load = load,
                                      .read = read_streams,
@@ -178,12 +187,18 @@ void worker_store_grant(struct worker_store *self, uint32_t p, const char *worke
   cr_assert_eq(self->claim[p].seen.epoch, owner->epoch);
   *owner = (struct store_owner){.epoch = owner->epoch + 1};
   snprintf(owner->worker, sizeof owner->worker, "%s", worker);
-  struct store_claimed claimed = {.epoch = owner->epoch, .done = done};
+  struct store_claimed claimed = self->found[p];
+  claimed.epoch = owner->epoch;
+  claimed.done = done;
   ANSWER(self->claim[p], store_claim_cb, STORE_OK, &claimed);
 }
 
 void worker_store_claim(struct worker_store *self, uint32_t p, enum store_result result) {
   ANSWER(self->claim[p], store_claim_cb, result, NULL);
+}
+
+void worker_store_blame(struct worker_store *self, uint32_t p, enum store_result result) {
+  ANSWER(self->blame[p], store_done_cb, result);
 }
 
 void worker_store_room(struct worker_store *self, uint32_t p, const char *id, struct bytes image) {
@@ -223,6 +238,7 @@ static void lose_everything(struct worker_store *self) {
   if (self->renew.callback) worker_store_renew(self, STORE_LOST);
   for (uint32_t p = 0; p < STORE_PARTITIONS; p++) {
     if (self->claim[p].callback) worker_store_claim(self, p, STORE_LOST);
+    if (self->blame[p].callback) worker_store_blame(self, p, STORE_LOST);
     if (self->load[p].callback) worker_store_loaded(self, p, STORE_LOST);
     if (self->release[p].callback) worker_store_release(self, p, STORE_LOST);
   }

@@ -54,6 +54,13 @@ struct worker_store {
     struct store_owner seen;
     unsigned count;
   } claim[STORE_PARTITIONS];
+  struct store_claimed found[STORE_PARTITIONS]; /* what a granted claim tells besides epoch and done; the test's */
+  struct {
+    store_done_cb *callback;
+    void *arg;
+    struct store_blame blame;
+    unsigned count;
+  } blame[STORE_PARTITIONS];
   struct {
     store_room_cb *room;
     store_done_cb *callback;
@@ -99,6 +106,7 @@ void worker_store_renew(struct worker_store *, enum store_result);
 /* Grants the claim: the owner's epoch rises, and the view shows it from now on. */
 void worker_store_grant(struct worker_store *, uint32_t partition, const char *worker, struct stream_id done);
 void worker_store_claim(struct worker_store *, uint32_t partition, enum store_result);
+void worker_store_blame(struct worker_store *, uint32_t partition, enum store_result);
 /* A room of the partition being loaded. */
 void worker_store_room(struct worker_store *, uint32_t partition, const char *id, struct bytes image);
 void worker_store_loaded(struct worker_store *, uint32_t partition, enum store_result);
