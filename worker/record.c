@@ -107,7 +107,7 @@ static void record_fields(struct room *room, struct arena *arena, struct commit_
   if (room->changes.facts || room->changes.whole) add_facts(room, &d);
   add_properties(room, &d);
   char *event = take(arena, 48);
-  snprintf(event, 48, "%" PRIu64 "-%" PRIu64, room->effects->epoch, room->seq);
+  snprintf(event, 48, "%" PRIu64 "-%" PRIu64, room->event_epoch, room->seq);
   add_text(&d, "event", event);
   image_save(room, &image);
   add_field(&d, "image", keep(arena, buf_bytes(&image)));

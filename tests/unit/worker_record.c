@@ -93,6 +93,16 @@ Test(record, a_command_writes_the_image_and_its_events_only) {
   cr_assert(bytes_equal_str(record.log[0].to, "*"));
 }
 
+Test(record, the_last_event_keeps_its_epoch_when_a_later_owner_writes_the_room) {
+  bench_join(&bench, T, ann, CHAT, "ann", OPEN);
+  bench_join(&bench, T, bob, CHAT, "bob", OPEN);
+  bench_drop(&bench);
+  bench.by_hand = true;
+  bench_join(&bench, T + 1, (struct bench_from){"g-2", 3, 1}, CHAT, "bob", OPEN); /* replaced: nobody is told */
+  take(CHAT);
+  cr_assert(says(record.fields, record.n_fields, "event", "7-1"));
+}
+
 Test(record, events_for_some_say_for_whom) {
   begin(CHAT);
   struct room *room = bench_room(&bench, CHAT);
