@@ -1,5 +1,6 @@
-/* One note at a time; what it is about is done when Redis has it. Redis answers in order, so a note's answer never
- * comes after that of a later claim: one for a partition that was lost meanwhile finds nothing in progress. */
+/* One note of the worker at a time; what it is about is done when Redis has it. Redis answers in order, so a note's
+ * answer never comes after that of a later claim: one for a partition that was lost meanwhile finds nothing in
+ * progress. */
 #include "worker/caution.h"
 #include "common/mem.h"
 #include "worker/record.h"
@@ -15,9 +16,38 @@ struct kept_room {
 };
 
 static void on_noted(void *arg, enum store_result result);
+static void load_on(struct slot *slot);
+static void walk_on(struct slot *slot);
+
+/* ---- turns ---- */
+
+/* Waits for it if it is somebody else's. */
+static bool has_turn(struct slot *slot) {
+  struct worker *worker = slot->worker;
+  if (!worker->noting) worker->noting = slot;
+  slot->caution.waits = worker->noting != slot;
+  return !slot->caution.waits;
+}
+
+/* None of its notes stands any more. */
+static void end_turn(struct slot *slot) {
+  if (slot->worker->noting == slot) slot->worker->noting = NULL;
+}
+
+void caution_turn(struct worker *worker) {
+  for (uint32_t p = 0; p < worker->config.partitions && !worker->noting; p++) {
+    struct slot *slot = &worker->slots[p];
+    if (!slot->caution.waits) continue;
+    if (slot->caution.state == CAUTION_LOADING)
+      load_on(slot);
+    else
+      walk_on(slot);
+  }
+}
 
 static void note(struct slot *slot, uint32_t index, const char *room) {
   struct worker *worker = slot->worker;
+  if (!has_turn(slot)) return;
   struct store_blame blame = {.entry = slot->partition.effects.entry, .index = index};
   snprintf(blame.room, sizeof blame.room, "%s", room);
   worker->metrics->cautious_steps++;
@@ -43,6 +73,7 @@ void caution_close(struct slot *slot) {
   if (caution->state == CAUTION_WALKING) walk_end(&caution->walk);
   forget_kept(caution);
   *caution = (struct caution){0};
+  end_turn(slot);
 }
 
 /* What waited is done. */
@@ -104,6 +135,7 @@ static void on_load_noted(struct slot *slot, bool ok) {
   caution->state = CAUTION_REST;
   if (ok) look_for_the_end(slot);
   slot_loaded(slot, ok);
+  end_turn(slot);
 }
 
 /* ---- entries ---- */
@@ -163,6 +195,7 @@ void caution_committed(struct slot *slot) {
   if (slot->caution.state != CAUTION_COMMITTING) return;
   slot->caution.state = CAUTION_REST;
   look_for_the_end(slot);
+  end_turn(slot);
 }
 
 /* ---- notes ---- */

@@ -5,7 +5,8 @@
  * a row on, the new owner notes in Redis what it is about to do, before it does it: loading a room, letting its time
  * pass, applying an entry; and commits after each entry of the stream. The note that a dead owner left convicts its
  * room. Caution ends when everything that waited at the claim is committed. Other partitions of the worker are not
- * slowed down.
+ * slowed down, but those that need caution too take turns, from a note to the commit of what it was about: or the
+ * death that one of them causes would convict a room in each of them.
  */
 #ifndef HEYA_WORKER_CAUTION_H
 #define HEYA_WORKER_CAUTION_H
@@ -16,6 +17,7 @@
 #define CAUTION_DEATHS 2
 
 struct slot;
+struct worker;
 struct kept_room;
 
 enum caution_state {
@@ -28,6 +30,7 @@ enum caution_state {
 
 struct caution {
   bool on;
+  bool waits; /* for its turn, to send its next note */
   enum caution_state state;
   struct stream_id until; /* the last entry that waited at the claim */
   struct walk walk;       /* while WALKING */
@@ -47,7 +50,7 @@ bool caution_load(struct slot *);
 /* False: there is no need, consume it at once. Otherwise it is being worked on, or will be read again. */
 bool caution_takes(struct slot *, const struct store_entry *);
 
-/* In the middle of something: no entry is to be read for it, and it is not to be released. */
+/* In the middle of something: no entry is to be read for it. (Nor is it clean, so it is not released.) */
 static inline bool caution_is_busy(const struct caution *caution) {
   return caution->state != CAUTION_REST;
 }
@@ -55,6 +58,9 @@ static inline bool caution_is_busy(const struct caution *caution) {
 static inline bool caution_is_walking(const struct caution *caution) {
   return caution->state == CAUTION_WALKING;
 }
+/* Who waits for his turn gets it when nobody has it. */
+void caution_turn(struct worker *);
+
 /* What it did is in the commit that is sent now; Redis has that commit. */
 void caution_frozen(struct slot *);
 void caution_committed(struct slot *);

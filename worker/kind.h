@@ -7,7 +7,8 @@
  * command.
  *
  * To add a kind: copy worker/kinds/chat.c, write its messages in proto/kinds/, add one row to worker/kinds/registry.c
- * and one to proto/payload.c.
+ * and one to proto/payload.c. Or build it into a shared object with a `const struct kind heya_kind`, for the option
+ * --kind of heya-worker. docs/writing-a-kind.md says more.
  */
 #ifndef HEYA_WORKER_KIND_H
 #define HEYA_WORKER_KIND_H

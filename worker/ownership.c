@@ -129,7 +129,6 @@ void ownership_release_clean(struct worker *worker) {
   for (uint32_t p = 0; p < worker->config.partitions; p++) {
     struct slot *slot = &worker->slots[p];
     if (slot->state != SLOT_LEAVING || slot->commit_epoch || effects_any(&slot->partition.effects)) continue;
-    if (caution_is_busy(&slot->caution)) continue;
     caution_close(slot);
     partition_close(&slot->partition);
     slot->state = SLOT_RELEASING;

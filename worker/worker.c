@@ -152,6 +152,7 @@ uint64_t worker_turn(struct worker *worker) {
   if (worker->state == WORKER_STARTING) worker->state = WORKER_RUNNING;
   init_turn(worker);
   ownership_turn(worker);
+  caution_turn(worker);
   commit_turn(worker);
   ownership_release_clean(worker);
   intake_turn(worker);

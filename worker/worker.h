@@ -88,6 +88,7 @@ struct worker {
   bool committing;
   uint64_t commit_sent_us;
   struct slot *slots;  /* one per partition of the deployment */
+  struct slot *noting; /* whose turn it is to be cautious, see worker/caution.h; NULL: nobody's */
   struct scene scene;  /* of all of them: one thread */
   struct arena frozen; /* what a commit points to */
 };

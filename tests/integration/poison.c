@@ -8,6 +8,7 @@
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 
 TestSuite(poison, .timeout = 120);
@@ -20,10 +21,19 @@ static const struct bytes none;
 
 /* ---- the deployment ---- */
 
+/* These crashes are meant, so they leave no core files, and sanitizers have nothing to report. */
+static void expect_crashes(void) {
+  const char *given = getenv("ASAN_OPTIONS");
+  char options[512];
+  setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+  snprintf(options, sizeof options, "%s:handle_segv=0", given ? given : "");
+  setenv("ASAN_OPTIONS", options, 1);
+}
+
 static struct cluster *start(unsigned workers, unsigned lease_ms) {
   static char path[256];
   static const char *const args[] = {"--kind", path, NULL};
-  setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+  expect_crashes();
   struct cluster *cluster =
       cluster_start(&(struct cluster_options){.bare = true, .partitions = 1, .lease_ms = lease_ms});
   cluster_program(cluster, "poison.so", path, sizeof path);
@@ -35,26 +45,33 @@ static struct cluster *start(unsigned workers, unsigned lease_ms) {
   return cluster;
 }
 
-/* How many workers have ended by this signal; the cluster is not to complain of them. */
-static unsigned dead_by(struct cluster *cluster, unsigned workers, int number) {
-  unsigned dead = 0;
-  for (unsigned i = 0; i < workers; i++) {
-    struct process *process = cluster_worker(cluster, i);
-    if (process_is_running(process)) continue;
-    cr_assert_eq(process->status, 128 + number, "%s ends with %d", process->name, process->status);
-    dead++;
-  }
-  return dead;
+struct deaths {
+  struct cluster *cluster;
+  unsigned workers, expected, dead;
+};
+
+/* A process's sockets are closed, and its work is taken over, a moment before it can be waited for. */
+static bool are_dead(void *arg) {
+  struct deaths *deaths = arg;
+  deaths->dead = 0;
+  for (unsigned i = 0; i < deaths->workers; i++)
+    deaths->dead += !process_is_running(cluster_worker(deaths->cluster, i));
+  return deaths->dead >= deaths->expected;
 }
 
-/* That many, and the others live and own everything. */
+/* That many died by this signal, and the others live and own everything. The cluster is not to complain of the dead.
+ */
 static void expect_dead(struct cluster *cluster, unsigned workers, int number, unsigned expected) {
+  struct deaths deaths = {.cluster = cluster, .workers = workers, .expected = expected};
+  wait_until(PLAYER_MS, are_dead, &deaths);
   cluster_await_all_owned(cluster);
-  unsigned dead = dead_by(cluster, workers, number);
-  cr_assert_eq(dead, expected, "%u workers died, not %u", dead, expected);
+  are_dead(&deaths);
+  cr_assert_eq(deaths.dead, expected, "%u workers died, not %u", deaths.dead, expected);
   for (unsigned i = 0; i < workers; i++) {
     struct process *process = cluster_worker(cluster, i);
-    if (!process->pid) process->status = 0;
+    if (process->pid) continue;
+    cr_assert_eq(process->status, 128 + number, "%s ends with %d", process->name, process->status);
+    process->status = 0;
   }
 }
 

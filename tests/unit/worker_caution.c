@@ -86,6 +86,8 @@ TestSuite(caution, .init = setup, .fini = teardown);
 
 /* ---- steps ---- */
 
+static uint32_t others_deaths; /* of owners of the other partitions */
+
 static void see(void) {
   for (int i = 0; !store->renew.callback; i++) {
     cr_assert(i < 100, "no renewal in a long time");
@@ -105,6 +107,7 @@ static void claim_after(uint32_t deaths, struct stream_id tail) {
   see();
   store->found[P] = (struct store_claimed){.deaths = deaths, .tail = tail};
   for (uint32_t p = 0; p < STORE_PARTITIONS; p++) {
+    if (p != P) store->found[p] = (struct store_claimed){.deaths = others_deaths, .tail = tail};
     worker_store_grant(store, p, ME, (struct stream_id){5, 0});
     if (p != P) worker_store_loaded(store, p, STORE_OK);
   }
@@ -280,6 +283,48 @@ Test(caution, other_partitions_are_not_slowed_down) {
   cr_assert_eq(store->commit.n, 1);
   cr_assert_eq(store->segments[P + 1].done.ms, 1000000);
   cr_assert_eq(store->segments[P].count, 0);
+}
+
+/* Or the death that one room causes would convict a room in each of them. */
+Test(caution, of_several_partitions_under_suspicion_only_one_has_a_note_at_a_time) {
+  const uint32_t q = P + 1;
+  struct told told[2];
+  const char *rooms[] = {room_of(P, 0)}, *others[] = {room_of(q, 0)};
+  others_deaths = 2;
+  claim_after(2, (struct stream_id){1000000, 0});
+  load_nothing();
+  tell_joins(&told[0], P, 1000000, rooms, 1);
+  tell_joins(&told[1], q, 1000000, others, 1);
+  struct store_entry both[] = {told[0].entry, told[1].entry};
+  worker_store_read(store, STORE_OK, both, 2);
+  expect_note(rooms[0], 1000000, 0);
+  cr_assert_null(store->blame[q].callback, "a second note stands");
+  worker_store_blame(store, P, STORE_OK);
+  worker_turn(worker);
+  cr_assert_null(store->blame[q].callback, "the first note stands until its commit");
+  commit();
+  cr_assert_str_eq(store->blame[q].blame.room, others[0]);
+  cr_assert(store->blame[q].callback);
+  worker_store_blame(store, q, STORE_OK);
+  commit();
+  cr_assert_eq(store->segments[q].done.ms, 1000000);
+}
+
+Test(caution, who_waits_for_a_turn_gets_it_when_the_other_loses_his_partition) {
+  const uint32_t q = P + 1;
+  struct told told[2];
+  const char *rooms[] = {room_of(P, 0)}, *others[] = {room_of(q, 0)};
+  others_deaths = 2;
+  claim_after(2, (struct stream_id){1000000, 0});
+  load_nothing();
+  tell_joins(&told[0], P, 1000000, rooms, 1);
+  tell_joins(&told[1], q, 1000000, others, 1);
+  struct store_entry both[] = {told[0].entry, told[1].entry};
+  worker_store_read(store, STORE_OK, both, 2);
+  cr_assert_null(store->blame[q].callback);
+  worker_store_blame(store, P, STORE_DENIED);
+  worker_turn(worker);
+  cr_assert(store->blame[q].callback);
 }
 
 Test(caution, a_timer_is_noted_with_its_room) {
