@@ -203,7 +203,16 @@ Test(redis_sentinel, a_killed_master_is_replaced_and_clients_come_back) {
   end(&w);
 }
 
-/* The old master lives on, and becomes a replica: nobody stays with it, with either connection. */
+static bool is_promoted(void *arg) {
+  struct watched *w = arg;
+  struct redis_client *client = connect_anew(w->replica.socket);
+  bool promoted = info_says(client, "replication", "role:master");
+  redis_client_close(client);
+  return promoted;
+}
+
+/* The old master lives on, and is told only after some seconds that it is a replica now. With min-replicas-to-write
+ * it confirms nothing in that time; and afterwards nobody stays with it, with either connection. */
 Test(redis_sentinel, a_master_that_is_replaced_in_life_is_left_by_all) {
   struct watched w;
   begin(&w);
@@ -212,7 +221,11 @@ Test(redis_sentinel, a_master_that_is_replaced_in_life_is_left_by_all) {
   player_acked(ann, say(ann, ROOM, 1, "before"));
   player_await_line(bob, "before");
   await_replica(&w);
+  redis_do(cluster_redis(w.cluster), "CONFIG SET min-replicas-to-write 1");
   redis_do(w.sentinels[0].client, "SENTINEL FAILOVER main");
+  cr_assert(wait_until(10000, is_promoted, &w));
+  const Heya__V1__ServerMessage *answer = player_answer(ann, say(ann, ROOM, 2, "meanwhile"));
+  cr_assert(!answer || answer->body_case == HEYA__V1__SERVER_MESSAGE__BODY_ERROR, "confirmed by who is no master");
   come_back(&w, ann, bob, &anns, &bobs, 2);
   struct redis_client *old = connect_anew(cluster_redis_url(w.cluster) + strlen("unix://"));
   char *clients = redis_string(old, "CLIENT LIST TYPE normal");
