@@ -94,7 +94,7 @@ $(B)/kinds: $(KINDS_OBJ) $(B)/libcommon.a $(B)/libproto.a
 $(B)/integration: $(INTEGRATION_OBJ) $(B)/libsupport.a $(B)/libcommon.a $(B)/libproto.a | $(POISON)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion -lwslay -lcrypto -ljwt $(LIBS)
 
-$(B)/chaos: $(CHAOS_OBJ) $(B)/libcommon.a $(B)/libproto.a
+$(B)/chaos: $(CHAOS_OBJ) $(B)/libcommon.a $(B)/libproto.a | $(B)/poison.so
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 .SECONDARY: $(GEN_C) $(GEN_H)

@@ -203,18 +203,18 @@ static int run(struct chaos *chaos, uint32_t clients) {
 
 static const char usage[] =
     "usage: build/chaos [--seconds N] [--seed N] [--clients N] [--every S] [--keep]\n"
-    "       build/chaos --measure failover|handover|gateway|rooms [--times N]\n"
+    "       build/chaos --measure NAME [--times N]\n"
     "\n"
     "Runs Redis, workers and gateways under load, breaks something every few seconds, and checks that nothing is "
     "lost,\n"
-    "doubled or wrong. With --measure: how long what takes, without a verdict.\n"
+    "doubled or wrong. With --measure: how long what takes.\n"
     "\n"
     "  --seconds N   how long things are broken (45)\n"
     "  --seed N      of the faults (the time)\n"
     "  --clients N   in rooms of two to eight, a quarter of which play live rounds (200)\n"
     "  --every S     mean seconds between two faults (3)\n"
     "  --everysec    Redis writes its file once a second, and is not killed with -9\n"
-    "  --times N     how often a measurement is made (50)\n"
+    "  --times N     how often a measurement is made\n"
     "  --keep        keep the directory with the logs\n"
     "\n"
     "HEYA_BIN_DIR says where heya-worker and heya-gateway are. Exit status: 0 all is well, 1 not, 2 bad usage.\n";
@@ -243,7 +243,7 @@ int main(int argc, char **argv) {
     case 'k': chaos.servers.keep_dir = true; break;
     case 'm': measurement = optarg; break;
     case 't': times = (uint32_t)strtoul(optarg, NULL, 10); break;
-    case 'h': return fputs(usage, stdout) < 0;
+    case 'h': fputs(usage, stdout), puts("Measurements:"), measure_print_names(); return 0;
     default: return fputs(usage, stderr), 2;
     }
   }

@@ -16,6 +16,7 @@ static const struct {
     {"handover", measure_handover, 10, "a worker is drained, another one added; what clients notice"},
     {"gateway", measure_gateway, 10, "kill -9 of a gateway with 1000 clients, until all have resumed"},
     {"rooms", measure_rooms, 10, "kill -9 of a worker with 10 000 rooms, until another one serves all of them"},
+    {"poison", measure_poison, 10, "a command that crashes its worker, in two ways; what others notice"},
 };
 #define N_MEASUREMENTS (sizeof measurements / sizeof *measurements)
 

@@ -1,4 +1,5 @@
-/* How long things take: fail-over, hand-over, the loss of a gateway, a worker with very many rooms. */
+/* How long things take: fail-over, hand-over, the loss of a gateway, a worker with very many rooms, a
+ * command that crashes its worker. */
 #ifndef HEYA_TESTS_CHAOS_MEASURE_H
 #define HEYA_TESTS_CHAOS_MEASURE_H
 
@@ -17,5 +18,6 @@ bool measure_failover(uint32_t times, unsigned seed);
 bool measure_handover(uint32_t times, unsigned seed);
 bool measure_gateway(uint32_t times, unsigned seed);
 bool measure_rooms(uint32_t times, unsigned seed);
+bool measure_poison(uint32_t times, unsigned seed);
 
 #endif

@@ -79,7 +79,7 @@ static bool kill_owner(struct failover *failover, unsigned index) {
 bool measure_failover(uint32_t times, unsigned seed) {
   static struct failover failover;
   struct stage *stage = &failover.stage;
-  bool fine = stage_open(stage, WORKERS, 2, NULL) && stage_populate(stage, CLIENTS, RATE, seed);
+  bool fine = stage_open(stage) && stage_start(stage, WORKERS, 2) && stage_populate(stage, CLIENTS, RATE, seed);
   stage->swarm.watch = (struct swarm_watch){.event = on_event, .ack = on_ack, .arg = &failover};
   for (uint32_t i = 0; fine && i < times; i++) fine = kill_owner(&failover, i % WORKERS);
   printf("  %d clients in %d rooms, %d commands a second, %d workers\n", CLIENTS, ROOMS, CLIENTS * RATE, WORKERS);

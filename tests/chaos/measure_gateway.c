@@ -52,7 +52,7 @@ static bool kill_gateway(struct loss *loss, unsigned index) {
 bool measure_gateway(uint32_t times, unsigned seed) {
   static struct loss loss;
   struct stage *stage = &loss.stage;
-  bool fine = stage_open(stage, 2, 1, NULL) && stage_populate(stage, CLIENTS, RATE, seed);
+  bool fine = stage_open(stage) && stage_start(stage, 2, 1) && stage_populate(stage, CLIENTS, RATE, seed);
   stage->swarm.watch = (struct swarm_watch){.back = on_back, .arg = &loss};
   for (uint32_t i = 0; fine && i < times; i++) fine = kill_gateway(&loss, i % 2);
   printf("  %d clients in %d rooms, %.0f commands a second, 2 workers; resumes that got a snapshot: %" PRIu64

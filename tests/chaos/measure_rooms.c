@@ -231,7 +231,9 @@ static bool once(struct many *many, unsigned seed) {
   struct stage *stage = &many->stage;
   (void)seed;
   many->lost = many->refused = 0;
-  bool fine = stage_open(stage, 2, 1, gateway_args) && move_in(many) && kill_owner(many, 0);
+  bool fine = stage_open(stage);
+  stage->servers.gateway_args = gateway_args;
+  fine = fine && stage_start(stage, 2, 1) && move_in(many) && kill_owner(many, 0);
   for (unsigned i = 0; i < PEOPLE; i++) {
     ws_drop(many->people[i].ws);
     free(many->people[i].seats);

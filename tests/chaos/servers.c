@@ -124,6 +124,7 @@ void servers_start(struct server *server) {
   server->pid = fork();
   if (server->pid == 0) exec_server(server, words.items);
   server->state = SERVER_UP;
+  server->starts++;
   server->killed = server->again = false;
   server->started_us = clock_monotonic_us();
   ev_child_set(&server->child, server->pid, 0);
@@ -137,7 +138,7 @@ static void on_end(struct ev_loop *loop, ev_child *child, int events) {
   (void)events;
   ev_child_stop(loop, child);
   ev_timer_stop(loop, &server->later);
-  bool fine = server->killed ||
+  bool fine = server->killed || server->mortal ||
               (server->state == SERVER_ENDING && WIFEXITED(child->rstatus) && WEXITSTATUS(child->rstatus) == 0);
   if (!fine) {
     printf("FAULT %s ended by itself: %s %d; see %s/%s.log\n", server->name,
@@ -148,8 +149,8 @@ static void on_end(struct ev_loop *loop, ev_child *child, int events) {
   }
   server->state = SERVER_DOWN;
   bool at_once = clock_monotonic_us() - server->started_us < HASTE_US;
-  if (!fine && at_once)
-    servers_later(server, HASTE_US / 1e6, servers_start); /* not in a circle */
+  if ((!fine && at_once) || (server->mortal && !server->killed)) /* not in a circle */
+    servers_later(server, HASTE_US / 1e6, servers_start);
   else if (server->again || !fine)
     servers_start(server);
 }

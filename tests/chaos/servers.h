@@ -28,6 +28,8 @@ struct server {
   uint16_t port, admin_port;
   bool killed; /* the next end is ours */
   bool again;  /* start it anew when it has ended */
+  bool mortal; /* it may crash: that is no fault, and it is started anew a second later */
+  unsigned starts;
   ev_child child;
   ev_timer later; /* the second half of a fault */
   void (*then)(struct server *);

@@ -86,11 +86,13 @@ bool stage_balance(struct stage *stage) {
   return true;
 }
 
-bool stage_open(struct stage *stage, unsigned workers, unsigned gateways, const char *const *gateway_args) {
-  struct servers *servers = &stage->servers;
+bool stage_open(struct stage *stage) {
   *stage = (struct stage){.loop = ev_default_loop(0)};
-  if (!servers_open(servers, stage->loop, NULL)) return fails("no temporary directory");
-  servers->gateway_args = gateway_args;
+  return servers_open(&stage->servers, stage->loop, NULL) || fails("no temporary directory");
+}
+
+bool stage_start(struct stage *stage, unsigned workers, unsigned gateways) {
+  struct servers *servers = &stage->servers;
   servers_start(&servers->redis);
   if (!run_until(stage->loop, PATIENCE_S, redis_answers, stage)) return fails("Redis does not answer");
   for (unsigned i = 0; i < workers; i++) servers_start(&servers->workers[i]);
@@ -148,7 +150,8 @@ bool stage_check(struct stage *stage) {
          count->sessions_lost);
   swarm_print_errors(&stage->swarm);
   return answered && !book.lost && !book.doubled && !book.ghosts && !book.missed && !book.repeated &&
-         !book.contradicted && !count->sessions_lost && !swarm_unexplained(&stage->swarm) && !stage->servers.crashes;
+         !book.contradicted && !book.misdirected && !count->sessions_lost && !swarm_unexplained(&stage->swarm) &&
+         !stage->servers.crashes;
 }
 
 void stage_close(struct stage *stage) {

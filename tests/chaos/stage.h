@@ -26,9 +26,11 @@ struct stage_owner {
   uint64_t epoch;
 };
 
-/* Starts Redis and so many workers and gateways, and waits until all partitions are owned; false, with a word on
- * standard error, when that takes too long. gateway_args: further ones, or NULL; must outlive the stage. */
-bool stage_open(struct stage *stage, unsigned workers, unsigned gateways, const char *const *gateway_args);
+/* Nothing runs yet; worker_args and gateway_args of the servers may be set now. Those that wait return false, with a
+ * word on standard error, when it takes too long. */
+bool stage_open(struct stage *stage);
+/* Starts Redis and so many workers and gateways, and waits until all partitions are owned. */
+bool stage_start(struct stage *stage, unsigned workers, unsigned gateways);
 /* Clients in chats of four, each with so many commands a second, on whichever gateway is up; waits until all are in.
  */
 bool stage_populate(struct stage *stage, uint32_t clients, double rate, unsigned seed);
