@@ -1,4 +1,4 @@
-/* Players who are sent away when Redis was restarted or failed over, and come back with what they know. */
+/* Players who lose their connection and come back with what they know. */
 #ifndef HEYA_TESTS_INTEGRATION_COMEBACK_H
 #define HEYA_TESTS_INTEGRATION_COMEBACK_H
 

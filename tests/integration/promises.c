@@ -1,7 +1,7 @@
 /* The eight promises of README.md, each under the fault that threatens it most, with real processes. More about each
  * is in the other suites, the simulation (tests/sim) and the chaos run (tests/chaos); README.md says where. */
 #include "proto/keys.h"
-#include "tests/support/cluster.h"
+#include "tests/integration/comeback.h"
 #include "tests/support/wait.h"
 
 #include <criterion/criterion.h>
@@ -10,21 +10,18 @@
 
 TestSuite(promises, .timeout = 120);
 
-#define CODE(name) HEYA__V1__ERROR__CODE__##name
-
 static const struct bytes none;
 
-/* How often this line is in all that a player heard. */
-static size_t times_heard(const struct player *player, const char *text) {
-  size_t times = 0;
-  for (size_t i = 0; i < player->log_count; i++) {
-    const Heya__Kinds__Chat__Event *chat = player->log[i].chat;
-    if (chat && chat->body_case == HEYA__KINDS__CHAT__EVENT__BODY_LINE) times += !strcmp(chat->line->text, text);
-  }
-  return times;
+/* Two members of one room, through two gateways. */
+static void meet(struct cluster *cluster, const char *room, struct player **ann, struct player **bob) {
+  cluster_await_all_owned(cluster);
+  *ann = cluster_player(cluster, 0, "ann");
+  *bob = cluster_player(cluster, 1, "bob");
+  player_join(*ann, room);
+  player_join(*bob, room);
 }
 
-/* Says "<word> 1" to "<word> n", sent at once, without waiting for an answer in between; */
+/* Says "<word> 1" to "<word> n", sent at once, without waiting for an answer in between. */
 static void say_many(struct player *player, const char *word, unsigned n, uint32_t *requests) {
   struct player_payload payload;
   char text[64];
@@ -56,10 +53,8 @@ Test(promises, P1_a_command_is_applied_once_when_the_owner_is_killed_under_it) {
   uint32_t requests[BURST];
   char word[32];
   struct cluster *cluster = cluster_start(&(struct cluster_options){.gateway_args = talkative});
-  cluster_await_all_owned(cluster);
-  struct player *ann = cluster_player(cluster, 0, "ann"), *bob = cluster_player(cluster, 1, "bob");
-  player_join(ann, "chat/p1");
-  player_join(bob, "chat/p1");
+  struct player *ann, *bob;
+  meet(cluster, "chat/p1", &ann, &bob);
   for (unsigned round = 0; round < 5; round++) {
     unsigned owner = cluster_await_owner(cluster, "chat/p1", -1);
     snprintf(word, sizeof word, "round %u line", round);
@@ -74,10 +69,8 @@ Test(promises, P1_a_command_is_applied_once_when_the_owner_is_killed_under_it) {
 Test(promises, P1_a_command_is_applied_once_when_the_owner_is_stopped_past_its_lease) {
   uint32_t requests[BURST];
   struct cluster *cluster = cluster_start(&(struct cluster_options){.lease_ms = 1000});
-  cluster_await_all_owned(cluster);
-  struct player *ann = cluster_player(cluster, 0, "ann"), *bob = cluster_player(cluster, 1, "bob");
-  player_join(ann, "chat/p1");
-  player_join(bob, "chat/p1");
+  struct player *ann, *bob;
+  meet(cluster, "chat/p1", &ann, &bob);
   unsigned owner = cluster_await_owner(cluster, "chat/p1", -1);
   say_many(ann, "line", BURST, requests);
   process_stop(cluster_worker(cluster, owner));
@@ -94,10 +87,8 @@ Test(promises, P2_workers_that_suspect_each_other_lose_and_double_nothing) {
   uint32_t requests[BURST];
   char word[32];
   struct cluster *cluster = cluster_start(&(struct cluster_options){.gateway_args = talkative});
-  cluster_await_all_owned(cluster);
-  struct player *ann = cluster_player(cluster, 0, "ann"), *bob = cluster_player(cluster, 1, "bob");
-  player_join(ann, "chat/p2");
-  player_join(bob, "chat/p2");
+  struct player *ann, *bob;
+  meet(cluster, "chat/p2", &ann, &bob);
   for (unsigned round = 0; round < 20; round++) {
     snprintf(word, sizeof word, "round %u line", round);
     say_many(ann, word, BURST, requests);
@@ -216,21 +207,6 @@ Test(promises, P5_an_empty_room_vanishes_though_its_owner_was_killed) {
 
 /* ---- P6 ---- */
 
-static const Heya__V1__Joined *resume(struct player *player, const Heya__V1__Joined *place, uint64_t seq) {
-  Heya__V1__Resume resume = HEYA__V1__RESUME__INIT;
-  Heya__V1__Join join = HEYA__V1__JOIN__INIT;
-  Heya__V1__ClientMessage message = HEYA__V1__CLIENT_MESSAGE__INIT;
-  resume.session = place->session;
-  resume.incarnation = place->incarnation;
-  resume.epoch = place->epoch;
-  resume.seq = seq;
-  join.room = place->room;
-  join.resume = &resume;
-  message.body_case = HEYA__V1__CLIENT_MESSAGE__BODY_JOIN;
-  message.join = &join;
-  return player_joined(player, player_send(player, &message));
-}
-
 /* Bob's connection breaks, he misses two lines, and comes back through the other gateway; with `fault` in between. */
 static void miss_two_lines(struct cluster *cluster, const char *room,
                            void (*fault)(struct cluster *, unsigned owner)) {
@@ -238,7 +214,7 @@ static void miss_two_lines(struct cluster *cluster, const char *room,
   cluster_await_all_owned(cluster);
   unsigned owner = cluster_await_owner(cluster, room, -1);
   player_join(ann, room);
-  const Heya__V1__Joined *place = player_join(bob, room);
+  struct place place = place_of(player_join(bob, room));
   player_drop(bob);
   player_await_event(ann, HEYA__V1__EVENT__BODY_AWAY);
   player_say(ann, "one");
@@ -246,8 +222,8 @@ static void miss_two_lines(struct cluster *cluster, const char *room,
   player_say(ann, "two");
 
   struct player *again = cluster_player(cluster, 0, "bob");
-  const Heya__V1__Joined *back = resume(again, place, place->seq);
-  cr_assert_str_eq(back->session, place->session);
+  const Heya__V1__Joined *back = player_joined(again, send_resume(again, room, &place));
+  cr_assert_str_eq(back->session, place.session);
   cr_assert_neq(back->resumed, back->snapshot != NULL, "exactly what was missed, or a snapshot");
   if (!fault) cr_assert(back->resumed);
   player_say(ann, "three");
@@ -283,10 +259,9 @@ Test(promises, P6_who_resumes_gets_what_was_missed_or_a_snapshot) {
 Test(promises, P7_without_any_worker_clients_are_told_busy_and_what_was_taken_is_applied) {
   static const char *const few[] = {"--partition-entries", "10", NULL};
   struct cluster *cluster = cluster_start(&(struct cluster_options){.workers = 1, .gateway_args = few});
-  struct player *ann = cluster_player(cluster, 0, "ann"), *bob = cluster_player(cluster, 1, "bob");
+  struct player *ann, *bob;
   struct player_payload payload;
-  player_join(ann, "chat/p7");
-  player_join(bob, "chat/p7");
+  meet(cluster, "chat/p7", &ann, &bob);
   process_kill(cluster_worker(cluster, 0));
   uint32_t requests[TRIES];
   unsigned taken = 0;
@@ -337,9 +312,8 @@ static void talk_until_moved(struct cluster *cluster, struct player *ann, struct
 
 Test(promises, P8_workers_come_and_go_without_an_error_for_anybody) {
   struct cluster *cluster = cluster_start(&(struct cluster_options){.workers = 1});
-  struct player *ann = cluster_player(cluster, 0, "ann"), *bob = cluster_player(cluster, 1, "bob");
-  player_join(ann, "chat/p8");
-  player_join(bob, "chat/p8");
+  struct player *ann, *bob;
+  meet(cluster, "chat/p8", &ann, &bob);
   unsigned second = cluster_spawn_worker(cluster, NULL);
   cluster_await_worker(cluster, second);
   process_signal(cluster_worker(cluster, 0), SIGTERM);

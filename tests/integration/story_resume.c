@@ -2,54 +2,18 @@
  * another gateway he resumes and hears exactly what he missed, and a command that he does not know the fate of is
  * sent again.
  */
-#include "proto/pb.h"
-#include "tests/support/cluster.h"
+#include "tests/integration/comeback.h"
 
 #include <criterion/criterion.h>
-#include <stdio.h>
 
 #define ROOM "chat/resume"
 
-struct place {
-  char session[64], incarnation[64];
-  uint64_t epoch, seq;
-};
-
-static struct place place_of(const Heya__V1__Joined *joined) {
-  struct place place = {.epoch = joined->epoch, .seq = joined->seq};
-  snprintf(place.session, sizeof place.session, "%s", joined->session);
-  snprintf(place.incarnation, sizeof place.incarnation, "%s", joined->incarnation);
-  return place;
-}
-
 static const Heya__V1__Joined *resume(struct player *player, const struct place *place) {
-  Heya__V1__Resume resume = HEYA__V1__RESUME__INIT;
-  Heya__V1__Join join = HEYA__V1__JOIN__INIT;
-  Heya__V1__ClientMessage message = HEYA__V1__CLIENT_MESSAGE__INIT;
-  resume.session = pb_text(place->session);
-  resume.incarnation = pb_text(place->incarnation);
-  resume.epoch = place->epoch;
-  resume.seq = place->seq;
-  join.room = pb_text(ROOM);
-  join.resume = &resume;
-  message.body_case = HEYA__V1__CLIENT_MESSAGE__BODY_JOIN;
-  message.join = &join;
-  return player_joined(player, player_send(player, &message));
+  return player_joined(player, send_resume(player, ROOM, place));
 }
 
 static void say_again(struct player *player, uint32_t number, const char *text) {
-  struct player_payload payload;
-  player_acked(player, player_send_command(player, ROOM, number, player_say_payload(&payload, text)));
-}
-
-/* How often this line is in all that a player heard. */
-static size_t times_heard(const struct player *player, const char *text) {
-  size_t times = 0;
-  for (size_t i = 0; i < player->log_count; i++) {
-    const Heya__Kinds__Chat__Event *chat = player->log[i].chat;
-    if (chat && chat->body_case == HEYA__KINDS__CHAT__EVENT__BODY_LINE) times += !strcmp(chat->line->text, text);
-  }
-  return times;
+  player_acked(player, say(player, ROOM, number, text));
 }
 
 Test(story, story_resume_misses_nothing_and_doubles_nothing, .timeout = 90) {

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #define SEED_SECONDS 60 /* of real time; longer means an endless loop */
 #define TWICE_EVERY  50 /* so many seeds, one is run twice, to see that nothing but the seed decides */
 #define REPORT_US    5000000
+#define LOOK_NS      20000000 /* for failures to tell of */
 
 struct failure {
   uint64_t seed;
@@ -136,7 +138,19 @@ static bool reap(struct board *board, const struct options *options, unsigned jo
   return seed != UINT64_MAX && !options->tracing;
 }
 
+/* Until a job ends, or for a moment. */
+static void await_job(void) {
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGCHLD);
+  sigtimedwait(&ends, NULL, &(struct timespec){.tv_nsec = LOOK_NS});
+}
+
 static int run_all(const struct options *options) {
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGCHLD);
+  sigprocmask(SIG_BLOCK, &ends, NULL); /* taken by await_job */
   struct board *board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (board == MAP_FAILED) return 2;
   pid_t jobs[JOBS_MAX];
@@ -149,7 +163,7 @@ static int run_all(const struct options *options) {
     int status;
     pid_t pid = waitpid(-1, &status, WNOHANG);
     if (pid == 0) {
-      usleep(20000);
+      await_job();
       say_failures(board, &told);
       if (clock_monotonic_us() - said_us < REPORT_US) continue;
       said_us = clock_monotonic_us();
