@@ -1,8 +1,8 @@
 /* One connection per peer:
  *
- *   NEW -> CONNECTING -> UP -> CHECKING -> UP      it ended, and a new one was accepted: the peer only closed an idle
- * one |                   +------> DEAD    refused: nobody listens there any more
- *             +--> IDLE                            never reached; tried again at a later update
+ *   IDLE -> CONNECTING -> UP -> CHECKING -> UP    it ended, and a new one was accepted: the peer closed an idle one
+ *     ^        |                   |  +---> DEAD  refused: nobody listens there any more
+ *     +--------+-------------------+              not reached; tried again at a later update
  */
 #include "common/peers.h"
 #include "common/endpoint.h"
@@ -17,6 +17,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* New connections begun at once, from one update to the next, to a peer that ends them. */
+#define MAX_CHECKS 8
+
 enum state { IDLE, CONNECTING, UP, CHECKING, DEAD };
 
 struct peer {
@@ -26,6 +29,7 @@ struct peer {
   char address[ENDPOINT_BYTES];
   int what;
   enum state state;
+  unsigned checks; /* since the last update */
   bool named;      /* in the update that is going on */
   struct ev_io io; /* io.fd -1: no socket */
 };
@@ -88,11 +92,23 @@ static int dial(struct peer *peer) {
   return 0;
 }
 
-/* Nothing was reached. Only a refusal after a connection says that the peer is dead. */
+static void start(struct peer *peer, enum state state);
+
+static void check(struct peer *peer) {
+  hang_up(peer);
+  peer->state = IDLE;
+  if (peer->checks++ < MAX_CHECKS) start(peer, CHECKING);
+}
+
+/* Nothing was reached. Only a refusal after a connection says that the peer is dead. A reset says nothing yet: a
+ * process that ends may close our old connection first and its listening socket, in whose queue the new one waits,
+ * after it. */
 static void connecting_failed(struct peer *peer, int error) {
   hang_up(peer);
   if (peer->state == CHECKING && error == ECONNREFUSED) {
     report_dead(peer);
+  } else if (peer->state == CHECKING && error == ECONNRESET) {
+    check(peer);
   } else {
     peer->state = IDLE;
   }
@@ -122,8 +138,7 @@ static void on_readable(struct peer *peer) {
   char ignored[256];
   ssize_t n = recv(peer->io.fd, ignored, sizeof ignored, 0);
   if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR))) return;
-  hang_up(peer);
-  start(peer, CHECKING);
+  check(peer);
 }
 
 static void on_io(struct ev_loop *loop, struct ev_io *io, int events) {
@@ -191,6 +206,7 @@ void peers_update(struct peers *peers, const struct peer_name *names, size_t n) 
     }
   }
   for (struct peer *peer = peers->list; peer; peer = peer->next) {
+    peer->checks = 0;
     if (peer->state == IDLE) start(peer, CONNECTING);
   }
 }

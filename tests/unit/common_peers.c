@@ -98,6 +98,21 @@ Test(peers, one_that_dies_is_reported_once) {
   cr_assert_str_eq(dead, "7:w-1 ");
 }
 
+/* A process that ends closes its sockets one after the other: the connection may end while it still listens, and the
+ * next one, accepted by the kernel alone, is reset when the listening socket follows. */
+Test(peers, one_that_closes_the_connection_before_it_stops_listening_is_reported) {
+  struct listening it = listening();
+  struct peer_name name = {.id = "w-1", .address = it.address};
+  peers_update(peers, &name, 1);
+  cr_assert(turn_until(is_accepted, &it));
+  close(it.accepted);
+  it.accepted = -1;
+  ev_run(loop, EVRUN_ONCE); /* the end is seen, and a new connection begun */
+  die(&it);
+  cr_assert(turn_until(somebody_is_dead, NULL));
+  cr_assert_str_eq(dead, "0:w-1 ");
+}
+
 Test(peers, one_that_only_closes_an_idle_connection_lives) {
   struct listening it = listening();
   struct peer_name name = {.id = "w-1", .address = it.address};
