@@ -80,6 +80,8 @@ static void join(struct session *session, uint32_t request, const struct joining
   body.options = joining->options;
   body.profile = joining->profile;
   body.resume = joining->resume;
+  body.instance = session->instance;
+  body.connection = session->connection;
   Heya__Bus__Entry entry;
   fill_entry(session, &entry, joining->room, attempt, request);
   entry.body_case = HEYA__BUS__ENTRY__BODY_JOIN;
@@ -209,8 +211,14 @@ static void on_hello(struct session *session, const Heya__V1__ClientMessage *mes
            "name: up to 64 bytes, not only spaces, without control characters or ones that turn text");
     return;
   }
+  if (!instance_is_valid(hello->instance, strlen(hello->instance))) {
+    refuse(session, message->request, CODE(BAD_MESSAGE), "instance: up to 32 of A-Z a-z 0-9 _ . -");
+    return;
+  }
   if (!authenticate(session, message->request, hello)) return;
   snprintf(session->name, sizeof session->name, "%s", *hello->name ? hello->name : session->player);
+  snprintf(session->instance, sizeof session->instance, "%s", hello->instance);
+  session->connection = hello->connection;
   session->said_hello = true;
   session->sessions->metrics->hellos++;
   session->sessions->output->set_ready(session->conn);

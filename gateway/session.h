@@ -16,6 +16,7 @@
 #include "gateway/limits.h"
 #include "proto/arena.h"
 #include "proto/client.pb-c.h"
+#include "proto/names.h"
 #include "proto/payload.h"
 
 #include <stdbool.h>
@@ -75,9 +76,11 @@ struct session {
   bool ended;                  /* session_end was called: nothing goes in or out any more */
   char player[PLAYER_MAX + 1]; /* "" before hello */
   char name[DISPLAY_NAME_MAX + 1];
-  char *path_room;   /* owned; from /v1/<kind>/<name>, until hello; NULL: none */
-  uint32_t attempts; /* joins so far */
-  uint32_t lists;    /* unanswered list requests */
+  char instance[INSTANCE_MAX + 1]; /* of the client; "" if it says none */
+  uint32_t connection;             /* of the instance's connections */
+  char *path_room;                 /* owned; from /v1/<kind>/<name>, until hello; NULL: none */
+  uint32_t attempts;               /* joins so far */
+  uint32_t lists;                  /* unanswered list requests */
   struct attachments attachments;
   struct bucket rate;
 };

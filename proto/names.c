@@ -30,15 +30,20 @@ bool property_name_is_valid(const char *name, size_t len) {
   return is_identifier(name, len, PROPERTY_NAME_MAX);
 }
 
-bool name_is_valid(const char *name, size_t len) {
-  if (len == 0 || len > ROOM_NAME_MAX) return false;
-  if (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.'))) return false;
+/* [A-Za-z0-9_.-]* */
+static bool is_word(const char *text, size_t len) {
   for (size_t i = 0; i < len; i++) {
-    char c = name[i];
+    char c = text[i];
     bool is_letter = is_lower(c) || (c >= 'A' && c <= 'Z');
     if (!is_letter && !is_digit(c) && c != '_' && c != '.' && c != '-') return false;
   }
   return true;
+}
+
+bool name_is_valid(const char *name, size_t len) {
+  if (len == 0 || len > ROOM_NAME_MAX) return false;
+  if (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.'))) return false;
+  return is_word(name, len);
 }
 
 bool name_is_derived(const char *name, size_t len) {
@@ -87,6 +92,10 @@ bool display_name_is_valid(const char *name, size_t len) {
 
 bool create_key_is_valid(const char *key, size_t len) {
   return len >= 1 && len <= CREATE_KEY_MAX && utf8_is_text(key, len, UTF8_ONE_LINE);
+}
+
+bool instance_is_valid(const char *instance, size_t len) {
+  return len <= INSTANCE_MAX && is_word(instance, len);
 }
 
 bool property_value_is_valid(const char *value, size_t len) {

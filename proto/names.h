@@ -17,6 +17,7 @@
 #define PLAYER_MAX         64
 #define DISPLAY_NAME_MAX   64
 #define CREATE_KEY_MAX     64
+#define INSTANCE_MAX       32
 #define PROPERTY_NAME_MAX  32
 #define PROPERTY_VALUE_MAX 64
 
@@ -59,6 +60,9 @@ bool display_name_is_valid(const char *name, size_t len);
 
 /* The client's key in `create`: 1 to 64 bytes of UTF-8 without control characters. It is never shown. */
 bool create_key_is_valid(const char *key, size_t len);
+
+/* A client's name for itself: [A-Za-z0-9_.-]{0,32}; empty for none. */
+bool instance_is_valid(const char *instance, size_t len);
 
 /* [a-z][a-z0-9_]{0,31} */
 bool property_name_is_valid(const char *name, size_t len);

@@ -120,15 +120,21 @@ static void announce_return(struct room *room, struct member *member) {
 }
 
 /* The member comes by another connection, or again by the same. Unless he resumes his session, a new one begins and
- * ends the old one. */
+ * ends the old one. A join that his client sent by an older connection, and that was held up, changes nothing. */
 static void seat_again(struct request *r, struct member *member) {
   struct room *room = r->room;
-  const Heya__V1__Resume *resume = r->entry->join->resume;
+  const Heya__Bus__Join *join = r->entry->join;
+  const Heya__V1__Resume *resume = join->resume;
   bool was_away = member_is_away(member);
+  if (member_has_newer_client(member, join->instance, join->connection)) {
+    refuse(r, CODE(STALE), "this client has come by a newer connection", HEYA__BUS__ATTACHMENT__DETACHED);
+    return;
+  }
   bool same_conn = member->binding.outlet == r->from.outlet && member->binding.conn == r->from.conn;
   if (!was_away && same_conn && member->binding.attempt >= r->from.attempt) return; /* an older join, late */
   if (!was_away && !same_conn) tell_detached(r->effects, member->binding, &r->id, CODE(REPLACED));
   member_bind(member, r->from, r->effects->entry.ms);
+  member_note_client(member, join->instance, join->connection);
   room_touch_facts(room);
 
   bool goes_on = resume && can_go_on(room, member, resume);
@@ -209,6 +215,7 @@ static void take_first_seat(struct request *r, const Heya__Bus__Join *join) {
   result = may_join(room, member, &reply);
   if (result == CODE(OK)) {
     member_bind(member, r->from, r->effects->entry.ms);
+    member_note_client(member, join->instance, join->connection);
     room_stamp(r->effects, member->session, sizeof member->session);
     room_seat(room, member);
     answer_with_snapshot(r, member, created, false);
@@ -225,6 +232,7 @@ static void take_first_seat(struct request *r, const Heya__Bus__Join *join) {
 static bool apply_join(struct request *r) {
   const Heya__Bus__Join *join = r->entry->join;
   if (!display_name_is_valid(join->name, strlen(join->name))) return false;
+  if (!instance_is_valid(join->instance, strlen(join->instance))) return false;
   if (r->id.derived && join->mode == HEYA__BUS__MODE__JOIN_OR_CREATE) return false;
   if (join->options.len > OPTIONS_MAX_BYTES || join->profile.len > PROFILE_MAX_BYTES) {
     refuse(r, CODE(INVALID_ARGUMENT), "options or profile too long", HEYA__BUS__ATTACHMENT__DETACHED);

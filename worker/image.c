@@ -44,6 +44,8 @@ static void save_member(struct room *room, struct member *member, Heya__Image__M
   out->attempt = member->binding.attempt;
   out->away_until_ms = member->away_until_ms;
   out->last_number = member->window.last;
+  out->instance = member->instance;
+  out->connection = member->connection;
   save_outcomes(room, member, out);
 }
 
@@ -131,6 +133,7 @@ static bool load_member(struct room *room, const Heya__Image__Member *image) {
   if (!player_is_valid(image->player, strlen(image->player))) return false;
   if (!display_name_is_valid(image->name, strlen(image->name))) return false;
   if (room_member(room, image->player)) return false;
+  if (!instance_is_valid(image->instance, strlen(image->instance))) return false;
   bool bound = image->gateway[0] != '\0';
   if (bound && !process_id_is_valid(image->gateway, strlen(image->gateway))) return false;
   if (bound == (image->away_until_ms != 0) || image->away_until_ms > NUMBER_MAX) return false;
@@ -146,6 +149,7 @@ static bool load_member(struct room *room, const Heya__Image__Member *image) {
         .outlet = effects_outlet(room->effects, image->gateway), .conn = image->conn, .attempt = image->attempt};
     member_bind(member, binding, 0);
   }
+  member_note_client(member, image->instance, image->connection);
   member->away_until_ms = image->away_until_ms;
   member->line_changed = false;
   if (room->n_members == room->cap_members) {

@@ -40,6 +40,15 @@ bool member_is_bound_to(const struct member *member, struct binding binding) {
          member->binding.attempt == binding.attempt;
 }
 
+void member_note_client(struct member *member, const char *instance, uint32_t connection) {
+  snprintf(member->instance, sizeof member->instance, "%s", instance);
+  member->connection = connection;
+}
+
+bool member_has_newer_client(const struct member *member, const char *instance, uint32_t connection) {
+  return *instance && strcmp(member->instance, instance) == 0 && member->connection > connection;
+}
+
 Heya__V1__Member member_to_proto(struct member *member) {
   Heya__V1__Member proto = HEYA__V1__MEMBER__INIT;
   proto.player = member->player;

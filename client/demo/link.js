@@ -41,6 +41,8 @@ export class Link {
     this.waiting = new Map(); // request -> { resolve, reject, timer }
     this.attempt = 0;
     this.wanted = false;
+    this.instance = crypto.getRandomValues(new Uint32Array(3)).join('-');
+    this.connection = 0;
   }
 
   // Resolves when the gateway has welcomed us for the first time.
@@ -55,7 +57,7 @@ export class Link {
     this.socket = socket;
     let last = ''; // why the gateway says it closes
     socket.onopen = () => {
-      this.ask({ hello: this.hello() }).then(
+      this.ask({ hello: { ...this.hello(), instance: this.instance, connection: ++this.connection } }).then(
         () => {
           this.attempt = 0;
           this.onState(resolve ? 'up' : 'back');

@@ -95,6 +95,8 @@ static void send_hello(struct client *client) {
   Heya__V1__ClientMessage message = HEYA__V1__CLIENT_MESSAGE__INIT;
   Heya__V1__Hello hello = HEYA__V1__HELLO__INIT;
   hello.player = client->name;
+  hello.instance = client->name;
+  hello.connection = ++client->connections;
   message.request = REQUEST_HELLO;
   message.body_case = HEYA__V1__CLIENT_MESSAGE__BODY_HELLO;
   message.hello = &hello;
@@ -572,7 +574,6 @@ static const struct {
     {CODE(GAP), "a command before it was refused; sent again"},
     {CODE(STALE), "sent before the session moved to another connection; resumed"},
     {CODE(NOT_IN_ROOM), "sent after the session moved to another connection; resumed"},
-    {CODE(REPLACED), "a join that was late replaced a newer one; resumed"},
     {CODE(WRONG_STATE), "the round was over, or running"},
     {CODE(TOO_LATE), "after the deadline"},
     {CODE(UNKNOWN_ROUND), "the round was over"},

@@ -47,6 +47,7 @@ struct client {
   uint64_t since_us; /* in this state */
   unsigned failures; /* connects in a row */
   bool joined_once;
+  uint32_t connections; /* so far */
   char session[64], incarnation[64];
   struct position at, line_at; /* of the last event, and of the last line */
   uint32_t answered, next_number;

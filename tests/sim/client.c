@@ -82,6 +82,8 @@ static void connect_client(void *arg) {
   Heya__V1__Hello hello = HEYA__V1__HELLO__INIT;
   Heya__V1__ClientMessage message = HEYA__V1__CLIENT_MESSAGE__INIT;
   hello.player = client->player;
+  hello.instance = client->name;
+  hello.connection = (uint32_t)client->wire_number + 1;
   message.body_case = HEYA__V1__CLIENT_MESSAGE__BODY_HELLO;
   message.hello = &hello;
   client_say(client, &message);

@@ -460,8 +460,11 @@ static void on_detached(struct place *place, const Heya__V1__ServerMessage *mess
   (void)bytes;
   if (place->state != PLACE_IN && place->state != PLACE_LEAVING) return;
   bool replaced = message->detached->reason == CODE(REPLACED);
-  sim_of(place)->seen[SEEN_REPLACED] += replaced && client_has_twin(place->client);
-  sim_of(place)->seen[SEEN_SELF_REPLACED] += replaced && !client_has_twin(place->client);
+  if (replaced && !client_has_twin(place->client)) {
+    sim_fail(sim_of(place), "replaced", "%s loses %s to an older connection of its own", place->client->name,
+             place->room);
+  }
+  sim_of(place)->seen[SEEN_REPLACED] += replaced;
   be_out(place, replaced ? "replaced" : "detached");
 }
 

@@ -27,7 +27,6 @@ const char *const sim_seen_names[SEEN_KINDS] = {
     [SEEN_BUSY] = "busy",
     [SEEN_GAPS] = "gaps",
     [SEEN_REPLACED] = "replaced",
-    [SEEN_SELF_REPLACED] = "replaced by an older self",
     [SEEN_LIVES] = "lives of rooms",
     [SEEN_REVIVED] = "rooms revived",
     [SEEN_ROUNDS] = "rounds",

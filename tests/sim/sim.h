@@ -61,9 +61,8 @@ enum sim_seen {
   SEEN_RESENT,       /* commands */
   SEEN_BUSY,
   SEEN_GAPS,
-  SEEN_REPLACED,      /* by another client of the same player */
-  SEEN_SELF_REPLACED, /* by an older connection of one's own */
-  SEEN_LIVES,         /* of rooms */
+  SEEN_REPLACED, /* by another client of the same player */
+  SEEN_LIVES,    /* of rooms */
   SEEN_REVIVED,
   SEEN_ROUNDS,
   SEEN_TOO_LATE,

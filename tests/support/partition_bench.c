@@ -327,10 +327,17 @@ static void feed_one(struct bench *bench, uint64_t ms, const char *sender, Heya_
 
 void bench_join(struct bench *bench, uint64_t ms, struct bench_from from, const char *room, const char *player,
                 Heya__Bus__Mode mode) {
+  bench_join_by(bench, ms, from, (struct bench_client){.instance = ""}, room, player, mode);
+}
+
+void bench_join_by(struct bench *bench, uint64_t ms, struct bench_from from, struct bench_client client,
+                   const char *room, const char *player, Heya__Bus__Mode mode) {
   static uint8_t live_options[] = {0x08, 0x01}; /* live_id 1 */
   Heya__Bus__Entry entry = entry_of(from, room, player);
   Heya__Bus__Join join = HEYA__BUS__JOIN__INIT;
   join.mode = mode;
+  join.instance = pb_text(client.instance);
+  join.connection = client.connection;
   if (strncmp(room, "live/", 5) == 0) join.options = (ProtobufCBinaryData){sizeof live_options, live_options};
   entry.body_case = HEYA__BUS__ENTRY__BODY_JOIN;
   entry.join = &join;

@@ -119,6 +119,13 @@ struct bench_from {
 /* Options NULL: the kind's smallest valid ones. */
 void bench_join(struct bench *, uint64_t ms, struct bench_from, const char *room, const char *player,
                 Heya__Bus__Mode);
+/* A join of a client that says which one it is, and which of its connections this is. */
+struct bench_client {
+  const char *instance;
+  uint32_t connection;
+};
+void bench_join_by(struct bench *, uint64_t ms, struct bench_from, struct bench_client, const char *room,
+                   const char *player, Heya__Bus__Mode);
 /* Where somebody was before his connection was lost. */
 struct bench_place {
   char session[64], incarnation[64];

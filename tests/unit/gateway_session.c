@@ -96,6 +96,28 @@ Test(session, a_refused_hello_leaves_the_connection_without_a_player) {
   done(&world, client);
 }
 
+Test(session, a_clients_instance_is_checked_and_goes_with_its_joins) {
+  struct fake_gateway world;
+  fake_gateway_start(&world);
+  struct fake_client *client = fake_client_open(world.sessions, CONN_PROTO, NULL);
+  Heya__V1__Hello body = HEYA__V1__HELLO__INIT;
+  Heya__V1__ClientMessage message = say(1, HEYA__V1__CLIENT_MESSAGE__BODY_HELLO);
+  message.hello = &body;
+  body.player = (char[]){"ann"};
+  body.instance = (char[]){"not one"};
+  body.connection = 7;
+  fake_client_say(client, &message);
+  fake_client_hears_error(client, 1, CODE(BAD_MESSAGE));
+  body.instance = (char[]){"one"};
+  fake_client_say(client, &message);
+  cr_assert_eq(fake_client_hear(client)->body_case, HEYA__V1__SERVER_MESSAGE__BODY_WELCOME);
+  fake_client_join(client, 2, "chat/a", true);
+  const Heya__Bus__Join *join = fake_gateway_sent(&world, "chat/a", 0)->join;
+  cr_assert_str_eq(join->instance, "one");
+  cr_assert_eq(join->connection, 7);
+  done(&world, client);
+}
+
 Test(session, an_expired_token_is_told_apart_from_a_bad_one) {
   /* {"alg":"HS256","typ":"JWT"} . {"sub":"ann","exp":1000000000}, signed with the key below */
   static const char secret[] = "0123456789abcdef0123456789abcdef";

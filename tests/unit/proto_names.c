@@ -103,6 +103,15 @@ Test(names, players_and_display_names_show_as_what_they_are) {
   }
 }
 
+Test(names, an_instance_is_up_to_32_characters_or_none) {
+  cr_assert(instance_is_valid("", 0));
+  cr_assert(instance_is_valid("a.B_9-", 6));
+  cr_assert(instance_is_valid(A64, 32));
+  cr_assert_not(instance_is_valid(A64, 33));
+  cr_assert_not(instance_is_valid("a b", 3));
+  cr_assert_not(instance_is_valid("\xc3\xa9", 2));
+}
+
 Test(names, properties) {
   cr_assert(property_name_is_valid("live_id", 7));
   cr_assert_not(property_name_is_valid("liveId", 6));

@@ -246,6 +246,50 @@ Test(partition, an_older_join_of_the_same_connection_that_comes_late_changes_not
   cr_assert_eq(room_member(bench_room(&bench, CHAT), "ann")->binding.attempt, 2);
 }
 
+/* ann's client is in the room by its second connection when the join of its first one arrives. */
+static const struct bench_from newer = {"g-2", 1, 1};
+static const struct bench_client first_way = {"tab", 1}, second_way = {"tab", 2};
+
+static void expect_the_late_join_is_stale(uint64_t ms) {
+  bench_join_by(&bench, ms, ann, first_way, CHAT, "ann", JOIN);
+  expect_error(ann, CODE(STALE));
+  cr_assert_eq(attachment(ann, 0), HEYA__BUS__ATTACHMENT__DETACHED);
+  cr_assert_eq(bench_count_to(&bench, newer.gateway, newer.conn), 0);
+}
+
+static void expect_the_newer_one_speaks(uint64_t ms) {
+  bench_disconnected(&bench, ms, ann, CHAT);
+  bench_command(&bench, ms + 1, newer, CHAT, "ann", 1, bench_say(&bench, "here"));
+  cr_assert_eq(bench_events(&bench, newer.gateway, newer.conn, HEYA__V1__EVENT__BODY_PAYLOAD), 1);
+}
+
+Test(partition, a_join_of_a_clients_older_connection_that_comes_late_changes_nothing) {
+  bench_join_by(&bench, T, newer, second_way, CHAT, "ann", OPEN);
+  expect_the_late_join_is_stale(T + 1);
+  expect_the_newer_one_speaks(T + 2);
+}
+
+Test(partition, a_late_join_of_an_older_connection_is_known_to_the_next_owner_too) {
+  bench_join_by(&bench, T, newer, second_way, CHAT, "ann", OPEN);
+  bench_drop(&bench);
+  expect_the_late_join_is_stale(T + 1);
+  expect_the_newer_one_speaks(T + 2);
+}
+
+Test(partition, a_late_join_of_an_older_connection_does_not_bring_back_who_is_away) {
+  bench_join_by(&bench, T, newer, second_way, CHAT, "ann", OPEN);
+  bench_disconnected(&bench, T + 1, newer, CHAT);
+  expect_the_late_join_is_stale(T + 2);
+  cr_assert(member_is_away(room_member(bench_room(&bench, CHAT), "ann")));
+}
+
+Test(partition, another_client_of_a_player_replaces_the_first_however_few_connections_it_made) {
+  bench_join_by(&bench, T, newer, second_way, CHAT, "ann", OPEN);
+  bench_join_by(&bench, T + 1, ann, (struct bench_client){"phone", 1}, CHAT, "ann", JOIN);
+  cr_assert_eq(said(newer, 0)->detached->reason, CODE(REPLACED));
+  cr_assert(joined(ann)->returned);
+}
+
 Test(partition, the_same_player_by_another_connection_replaces_the_first) {
   seat_both(CHAT);
   bench_join(&bench, T + 2, cem, CHAT, "bob", JOIN);
