@@ -319,6 +319,7 @@ bool gateway_is_ready(const struct gateway *gateway, const char **why) {
 
 /* Old connections must not go on under a new id: their rooms learn from Redis that the old one is gone. */
 static void replace_id(struct gateway *gateway) {
+  gateway->metrics->lost++;
   sessions_end_all(gateway->sessions, HEYA__V1__ERROR__CODE__GATEWAY_LOST, true);
   gateway->sessions->gateway[0] = '\0';
   uplink_reset(gateway->uplink);

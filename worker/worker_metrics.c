@@ -23,6 +23,8 @@ static const struct metric_row rows[] = {
     COUNTER(duplicates, "Resent commands answered with their first outcome."),
     COUNTER(deliveries, "Messages addressed to connections."),
     COUNTER(reads, "Reads of command streams answered."),
+    COUNTER(read_pauses, "Times reading waited for a commit, because too much was waiting for it."),
+    GAUGE(waiting_bytes, "Messages and log entries that wait for the next commit."),
     COUNTER(commits, "Commits applied."),
     COUNTER(segments, "Partition segments in those commits."),
     COUNTER(commits_fenced, "Segments refused because the partition has another owner."),

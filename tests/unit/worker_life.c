@@ -490,6 +490,25 @@ Test(worker, a_refused_read_waits_before_the_next) {
 
 /* ---- letting go ---- */
 
+Test(worker, reading_waits_while_too_much_waits_for_the_commit) {
+  start_owning_all();
+  let_join("ann");
+  worker_turn(worker);
+  cr_assert(store->commit.callback);
+  let_join("bob");
+  worker->slots[partition_of_room()].partition.effects.waiting_bytes += 9u << 20;
+  worker_turn(worker);
+  worker_turn(worker);
+  cr_assert_null(store->read.callback);
+  cr_assert_eq(metrics.read_pauses, 1);
+  cr_assert_geq(metrics.waiting_bytes, 9u << 20);
+  worker_store_commit(store, STORE_OK, NULL);
+  worker_turn(worker);
+  worker_turn(worker);
+  cr_assert(store->read.callback);
+  cr_assert_lt(metrics.waiting_bytes, 1u << 20);
+}
+
 Test(worker, what_another_should_own_is_released_and_no_sooner_than_after_a_second) {
   start_owning_all();
   store->workers[1] = (struct store_worker){.id = YOU};
