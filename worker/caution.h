@@ -1,7 +1,7 @@
 /* Caution: how a partition is worked on whose owners died one after another and said nothing.
  *
  * A kind that crashes leaves last words (worker/last_words.h), and nobody has to be cautious. A process that is
- * killed by the system for its memory, or by a watchdog for an endless loop, leaves none. So from the second death in
+ * killed by the system for its memory, or that waits for ever, leaves none. So from the second death in
  * a row on, the new owner notes in Redis what it is about to do, before it does it: loading a room, letting its time
  * pass, applying an entry; and commits after each entry of the stream. The note that a dead owner left convicts its
  * room. Caution ends when everything that waited at the claim is committed. Other partitions of the worker are not

@@ -6,6 +6,7 @@
 #include "worker/kinds/shared.h"
 #include "worker/last_words.h"
 #include "worker/options.h"
+#include "worker/watchdog.h"
 #include "worker/worker.h"
 
 #include <unistd.h>
@@ -139,7 +140,9 @@ static bool open_worker(struct program *program) {
   program->worker->observer = (struct worker_observer){.view = on_view, .arg = program};
   program->last_words = last_words_open(server->loop, server->options->redis, server->options->prefix, config.id,
                                         &program->worker->scene, &server->log, error, sizeof error);
-  return program->last_words || server_fail(server, "last_words_failed", error);
+  if (!program->last_words) return server_fail(server, "last_words_failed", error);
+  return watchdog_open(&program->worker->scene, program->options.kind_limit_ms, error, sizeof error) ||
+         server_fail(server, "watchdog_failed", error);
 }
 
 int main(int argc, char **argv) {
@@ -152,6 +155,7 @@ int main(int argc, char **argv) {
     worker_metrics_register(&server->metrics, &program.counters);
     if (server_open(server, &store, &core, &program) && open_worker(&program)) server_run(server);
   }
+  watchdog_close();
   last_words_close(program.last_words);
   peers_destroy(program.peers);
   server_close_outside(server);

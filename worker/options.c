@@ -28,6 +28,14 @@ static const struct option_row worker_rows[] = {
      .min = 1,
      .max = 1u << 20,
      .help = "events kept in a room's log in Redis, about"},
+    {.name = "kind-limit",
+     .type = OPTION_MS,
+     .offset = AT(kind_limit_ms),
+     .fallback = "1s",
+     .max = 600000,
+     .help =
+         "processor time of one call into a kind; one that takes longer ends the worker, and its room is closed; 0ms "
+         "for no limit"},
     {.name = "kind",
      .type = OPTION_LIST,
      .offset = AT(kinds),

@@ -8,6 +8,7 @@ struct worker_options {
   struct server_options server;
   char *id; /* NULL: "w" */
   uint64_t lease_ms;
+  uint64_t kind_limit_ms;   /* processor time of one call; 0: no limit */
   uint64_t log_entries;     /* of a room's log */
   struct option_list kinds; /* shared objects */
 };

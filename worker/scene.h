@@ -14,6 +14,7 @@
 
 struct scene {
   volatile sig_atomic_t playing; /* what follows is true */
+  volatile uint32_t number;      /* counts the scenes, so that a long one can be told from many short ones */
   uint32_t partition;
   uint64_t epoch;
   struct stream_id entry; /* being applied; the last one applied while rooms are loaded, saved or closed */
@@ -28,6 +29,7 @@ static inline void scene_enter(struct scene *scene, uint32_t partition, uint64_t
   size_t len = strnlen(room, ROOM_ID_MAX);
   scene->playing = 0;
   atomic_signal_fence(memory_order_seq_cst);
+  scene->number++;
   scene->partition = partition;
   scene->epoch = epoch;
   scene->entry = entry;

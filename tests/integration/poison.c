@@ -190,6 +190,10 @@ Test(poison, a_failed_assertion_costs_one_worker_and_its_room) {
   expect_failure("abort", 2, SIGABRT, 1);
 }
 
+Test(poison, an_endless_loop_costs_one_worker_and_its_room) {
+  expect_failure("spin", 2, SIGABRT, 1);
+}
+
 Test(poison, an_overflowing_stack_costs_one_worker_and_its_room) {
   expect_failure("overflow", 2, SIGSEGV, 1);
 }
@@ -311,7 +315,7 @@ Test(poison, a_room_that_kills_while_it_is_loaded_costs_two_more_workers) {
   cluster_stop(cluster);
 }
 
-Test(poison, a_command_without_an_end_costs_three_workers) {
+Test(poison, a_command_that_waits_for_ever_costs_three_workers) {
   struct cluster *cluster = start(4, 500);
   struct people people = gather(cluster);
   uint32_t request = say(people.bob, SICK, "hang");

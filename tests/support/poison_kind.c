@@ -5,7 +5,7 @@
  *   abort   fails an assertion            kill       is killed, as by the system for its memory: no last words
  *   save    crashes when it is saved      later      crashes in a timer, 20 ms later
  *   killer  is killed when it is loaded   closing    crashes when its memory is freed
- *   hang    never ends
+ *   hang    waits and never ends                spin      computes and never ends
  * A player named "crasher" crashes it by joining.
  */
 #include "worker/kind.h"
@@ -36,6 +36,10 @@ static uint32_t overflow(volatile uint32_t depth) {
   return depth ? overflow(depth + 1) + (uint32_t)much[depth % sizeof much] : 0;
 }
 
+static void spin(void) {
+  for (volatile unsigned turns = 0;; turns++) continue;
+}
+
 static kind_code poison_open(struct room *room, struct bytes options, struct kind_reply *reply) {
   (void)room, (void)options, (void)reply;
   return HEYA__V1__ERROR__CODE__OK;
@@ -57,6 +61,7 @@ static kind_code poison_command(struct room *room, struct member *member, struct
   if (bytes_equal_str(payload, "overflow")) overflow(1);
   if (bytes_equal_str(payload, "kill")) raise(SIGKILL);
   while (bytes_equal_str(payload, "hang")) pause();
+  if (bytes_equal_str(payload, "spin")) spin();
   if (bytes_equal_str(payload, "later")) room_timer_set(room, 1, room_time_ms(room) + LATER_MS);
   poison->crash_in_save |= bytes_equal_str(payload, "save");
   poison->kill_in_load |= bytes_equal_str(payload, "killer");
