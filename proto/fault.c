@@ -44,6 +44,7 @@ static const struct {
     {CODE(ROOM_LOST), "the room was lost"},
     {CODE(GATEWAY_LOST), "this gateway has lost its standing"},
     {CODE(PLAYER_KICKED), "removed from the room"},
+    {CODE(ROLLED_BACK), "the room is back where it was saved last"},
     {CODE(TOO_MANY_CONNECTIONS), "too many connections"},
 };
 

@@ -1,8 +1,8 @@
 /* Handlers of bus entries. Each answers its sender exactly once, whatever happens, and leaves the room settled. */
 #include "worker/apply.h"
 #include "common/mem.h"
-#include "proto/fault.h"
 #include "proto/pb.h"
+#include "worker/command.h"
 #include "worker/group.h"
 #include "worker/kinds/registry.h"
 #include "worker/worker_metrics.h"
@@ -18,33 +18,14 @@ struct request {
   const Heya__Bus__Entry *entry;
   struct room_id id;
   struct binding from;
-  struct room *room; /* NULL if there is none of this id */
+  struct asker asker; /* the same, and how it is answered */
+  struct room *room;  /* NULL if there is none of this id */
 };
 
 typedef Heya__V1__Error__Code code;
 #define CODE(name) HEYA__V1__ERROR__CODE__##name
 
 /* ---- answers ---- */
-
-static void answer(struct request *r, Heya__V1__ServerMessage *message, Heya__Bus__Attachment attachment) {
-  message->request = r->entry->request;
-  effects_answer(r->effects, r->from, r->id.id, message, attachment);
-}
-
-static void answer_error(struct request *r, Heya__V1__Error *error, Heya__Bus__Attachment attachment) {
-  Heya__V1__ServerMessage message = HEYA__V1__SERVER_MESSAGE__INIT;
-  error->room = r->id.id;
-  message.body_case = HEYA__V1__SERVER_MESSAGE__BODY_ERROR;
-  message.error = error;
-  answer(r, &message, attachment);
-}
-
-static void refuse(struct request *r, code why, const char *message, Heya__Bus__Attachment attachment) {
-  Heya__V1__Error error = HEYA__V1__ERROR__INIT;
-  error.code = why;
-  error.message = pb_text(message && *message ? message : fault_text(why));
-  answer_error(r, &error, attachment);
-}
 
 static void answer_joined(struct request *r, struct member *member, Heya__V1__Joined *joined) {
   Heya__V1__ServerMessage message = HEYA__V1__SERVER_MESSAGE__INIT;
@@ -53,7 +34,7 @@ static void answer_joined(struct request *r, struct member *member, Heya__V1__Jo
   joined->incarnation = r->room->incarnation;
   message.body_case = HEYA__V1__SERVER_MESSAGE__BODY_JOINED;
   message.joined = joined;
-  answer(r, &message, HEYA__BUS__ATTACHMENT__ATTACHED);
+  answer_send(&r->asker, &message, HEYA__BUS__ATTACHMENT__ATTACHED);
 }
 
 static void answer_with_snapshot(struct request *r, struct member *member, bool created, bool returned) {
@@ -64,16 +45,6 @@ static void answer_with_snapshot(struct request *r, struct member *member, bool 
   joined.seq = r->room->seq;
   joined.snapshot = room_snapshot(r->room, member);
   answer_joined(r, member, &joined);
-}
-
-static void tell_detached(struct effects *effects, struct binding to, const struct room_id *id, code reason) {
-  Heya__V1__ServerMessage message = HEYA__V1__SERVER_MESSAGE__INIT;
-  Heya__V1__Detached detached = HEYA__V1__DETACHED__INIT;
-  detached.room = pb_text(id->id);
-  detached.reason = reason;
-  message.body_case = HEYA__V1__SERVER_MESSAGE__BODY_DETACHED;
-  message.detached = &detached;
-  effects_answer(effects, to, id->id, &message, HEYA__BUS__ATTACHMENT__DETACHED);
 }
 
 /* ---- joining ---- */
@@ -127,17 +98,22 @@ static void seat_again(struct request *r, struct member *member) {
   const Heya__V1__Resume *resume = join->resume;
   bool was_away = member_is_away(member);
   if (member_has_newer_client(member, join->instance, join->connection)) {
-    refuse(r, CODE(STALE), "this client has come by a newer connection", HEYA__BUS__ATTACHMENT__DETACHED);
+    answer_refuse(&r->asker, CODE(STALE), "this client has come by a newer connection",
+                  HEYA__BUS__ATTACHMENT__DETACHED);
     return;
   }
   bool same_conn = member->binding.outlet == r->from.outlet && member->binding.conn == r->from.conn;
   if (!was_away && same_conn && member->binding.attempt >= r->from.attempt) return; /* an older join, late */
-  if (!was_away && !same_conn) tell_detached(r->effects, member->binding, &r->id, CODE(REPLACED));
+  bool goes_on = resume && can_go_on(room, member, resume);
+  if (!goes_on) command_refuse_waiting(room, member->player, CODE(STALE));
+  if (!was_away && !same_conn) {
+    answer_detached(&(struct asker){.effects = r->effects, .from = member->binding, .room = room->id},
+                    CODE(REPLACED));
+  }
   member_bind(member, r->from, r->effects->entry.ms);
   member_note_client(member, join->instance, join->connection);
   room_touch_facts(room);
 
-  bool goes_on = resume && can_go_on(room, member, resume);
   size_t first, end = room->backlog.n;
   bool replayable = goes_on && can_replay(room, resume, &first);
   if (!goes_on) {
@@ -169,7 +145,7 @@ static code open_room(struct request *r, const Heya__Bus__Join *join, struct kin
   }
   struct room *room = room_create(kind, r->effects, &r->id);
   if (join->max_members) room->max_members = join->max_members;
-  room->created_ms = r->effects->entry.ms;
+  room->created_ms = room->frames.base_ms = r->effects->entry.ms;
   room->event_epoch = r->effects->epoch;
   room_stamp(r->effects, room->incarnation, sizeof room->incarnation);
   buf_append(&room->options, join->options.data, join->options.len);
@@ -202,7 +178,7 @@ static void take_first_seat(struct request *r, const Heya__Bus__Join *join) {
   bool created;
   code result = find_or_open(r, join, &created, &reply);
   if (result != CODE(OK)) {
-    refuse(r, result, reply.message, HEYA__BUS__ATTACHMENT__DETACHED);
+    answer_refuse(&r->asker, result, reply.message, HEYA__BUS__ATTACHMENT__DETACHED);
     return;
   }
   struct room *room = r->room;
@@ -223,7 +199,7 @@ static void take_first_seat(struct request *r, const Heya__Bus__Join *join) {
     return;
   }
   member_destroy(member);
-  refuse(r, result, reply.message, HEYA__BUS__ATTACHMENT__DETACHED);
+  answer_refuse(&r->asker, result, reply.message, HEYA__BUS__ATTACHMENT__DETACHED);
   if (!created) return;
   r->room = NULL; /* nobody is in it and nobody has heard of it */
   partition_forget(r->partition, room);
@@ -235,7 +211,7 @@ static bool apply_join(struct request *r) {
   if (!instance_is_valid(join->instance, strlen(join->instance))) return false;
   if (r->id.derived && join->mode == HEYA__BUS__MODE__JOIN_OR_CREATE) return false;
   if (join->options.len > OPTIONS_MAX_BYTES || join->profile.len > PROFILE_MAX_BYTES) {
-    refuse(r, CODE(INVALID_ARGUMENT), "options or profile too long", HEYA__BUS__ATTACHMENT__DETACHED);
+    answer_refuse(&r->asker, CODE(INVALID_ARGUMENT), "options or profile too long", HEYA__BUS__ATTACHMENT__DETACHED);
   } else {
     take_first_seat(r, join);
   }
@@ -247,7 +223,7 @@ static bool apply_join(struct request *r) {
 static bool apply_leave(struct request *r) {
   struct member *member = r->room ? room_member(r->room, r->entry->player) : NULL;
   if (!member || !member_is_bound_to(member, r->from)) {
-    refuse(r, CODE(NOT_IN_ROOM), NULL, HEYA__BUS__ATTACHMENT__DETACHED);
+    answer_refuse(&r->asker, CODE(NOT_IN_ROOM), NULL, HEYA__BUS__ATTACHMENT__DETACHED);
     return true;
   }
   Heya__V1__ServerMessage message = HEYA__V1__SERVER_MESSAGE__INIT;
@@ -256,7 +232,7 @@ static bool apply_leave(struct request *r) {
   message.body_case = HEYA__V1__SERVER_MESSAGE__BODY_LEFT;
   message.left = &left;
   room_unseat(r->room, member, HEYA__V1__LEAVE_REASON__ASKED);
-  answer(r, &message, HEYA__BUS__ATTACHMENT__DETACHED);
+  answer_send(&r->asker, &message, HEYA__BUS__ATTACHMENT__DETACHED);
   return true;
 }
 
@@ -276,76 +252,18 @@ static bool apply_disconnected(struct request *r) {
 
 /* ---- commands ---- */
 
-static void answer_outcome(struct request *r, uint32_t number, code result, const char *message, struct bytes data) {
-  if (result != CODE(OK)) {
-    Heya__V1__Error error = HEYA__V1__ERROR__INIT;
-    error.code = result;
-    error.message = pb_text(message && *message ? message : fault_text(result));
-    error.number = number;
-    answer_error(r, &error, HEYA__BUS__ATTACHMENT__UNCHANGED);
-    return;
-  }
-  Heya__V1__ServerMessage wrapper = HEYA__V1__SERVER_MESSAGE__INIT;
-  Heya__V1__Ack ack = HEYA__V1__ACK__INIT;
-  ack.room = r->room->id;
-  ack.number = number;
-  ack.result = pb_bytes(data);
-  wrapper.body_case = HEYA__V1__SERVER_MESSAGE__BODY_ACK;
-  wrapper.ack = &ack;
-  answer(r, &wrapper, HEYA__BUS__ATTACHMENT__UNCHANGED);
-}
-
-static void execute(struct request *r, struct member *member, const Heya__Bus__Command *command) {
-  struct kind_reply reply = {0};
-  uint32_t number = member->window.last + 1;
-  code result =
-      r->room->kind->command(r->room, member, bytes_of(command->payload.data, command->payload.len), &reply);
-  struct bytes data = result == CODE(OK) ? buf_bytes(&reply.result) : (struct bytes){0};
-  session_note(&member->window, result, reply.message, data);
-  room_touch(r->room);
-  answer_outcome(r, number, result, reply.message, data);
-  buf_close(&reply.result);
-  r->partition->metrics->commands++;
-}
-
-static void answer_again(struct request *r, const struct member *member, uint32_t number) {
-  const struct outcome *outcome = session_outcome(&member->window, number);
-  r->partition->metrics->duplicates++;
-  if (!outcome) {
-    answer_outcome(r, number, CODE(OK), NULL, (struct bytes){0});
-  } else {
-    answer_outcome(r, number, (code)outcome->code, outcome->message, bytes_of(outcome->result, outcome->result_len));
-  }
-}
-
-static void refuse_gap(struct request *r, const struct member *member, uint32_t number) {
-  Heya__V1__Error error = HEYA__V1__ERROR__INIT;
-  error.code = CODE(GAP);
-  error.message = pb_text(fault_text(CODE(GAP)));
-  error.number = number;
-  error.expected = member->window.last + 1;
-  answer_error(r, &error, HEYA__BUS__ATTACHMENT__UNCHANGED);
-}
-
 static bool apply_command(struct request *r) {
   const Heya__Bus__Command *command = r->entry->command;
   struct member *member = r->room ? room_member(r->room, r->entry->player) : NULL;
   if (!member || !member_is_bound_to(member, r->from)) {
     Heya__V1__Error error = HEYA__V1__ERROR__INIT;
     error.code = member ? CODE(STALE) : r->room ? CODE(NOT_IN_ROOM) : CODE(ROOM_CLOSED);
-    error.message = pb_text(fault_text(error.code));
     error.number = command->number;
-    answer_error(r, &error, HEYA__BUS__ATTACHMENT__DETACHED);
-    if (!member) tell_detached(r->effects, r->from, &r->id, CODE(ROOM_LOST)); /* or it would have been told before */
+    answer_error(&r->asker, &error, HEYA__BUS__ATTACHMENT__DETACHED);
+    if (!member) answer_detached(&r->asker, CODE(ROOM_LOST)); /* or it would have been told before */
     return true;
   }
-  uint32_t number = command->number ? command->number : member->window.last + 1;
-  switch (session_judge(&member->window, number)) {
-  case SESSION_NEXT: execute(r, member, command); break;
-  case SESSION_DUPLICATE: answer_again(r, member, number); break;
-  case SESSION_GAP: refuse_gap(r, member, number); break;
-  case SESSION_TOO_OLD: answer_outcome(r, number, CODE(TOO_OLD), NULL, (struct bytes){0}); break;
-  }
+  command_take(&r->asker, r->room, member, command, r->partition->metrics);
   return true;
 }
 
@@ -390,9 +308,8 @@ static void answer_failed(struct request *r, const struct store_blame *blame) {
   }
   if (r->entry->body_case == HEYA__BUS__ENTRY__BODY_DISCONNECTED) return;
   error.code = CODE(ROOM_FAILED);
-  error.message = pb_text(fault_text(error.code));
   if (r->entry->body_case == HEYA__BUS__ENTRY__BODY_COMMAND) error.number = r->entry->command->number;
-  answer_error(r, &error, HEYA__BUS__ATTACHMENT__DETACHED);
+  answer_error(&r->asker, &error, HEYA__BUS__ATTACHMENT__DETACHED);
 }
 
 /* ---- dispatch ---- */
@@ -416,6 +333,8 @@ static bool apply_to_room(struct partition *partition, const char *sender, const
   if (handlers[body].for_player && !player_is_valid(entry->player, strlen(entry->player))) return false;
   request.from = (struct binding){
       .outlet = effects_outlet(&partition->effects, sender), .conn = entry->conn, .attempt = entry->attempt};
+  request.asker = (struct asker){
+      .effects = request.effects, .from = request.from, .request = entry->request, .room = request.id.id};
   const struct store_blame *blame = partition_blames(partition, request.id.id);
   if (blame) {
     answer_failed(&request, blame);

@@ -23,7 +23,11 @@ static void freeze_rooms(struct worker *worker, struct effects *effects, struct 
                                                               .tomb_until_ms = effects->ended[i].tomb_until_ms};
   }
   for (size_t i = 0; i < effects->n_changed; i++) {
-    record_room(effects->changed[i], &worker->frozen, &segment->rooms[segment->n_rooms++]);
+    struct room *room = effects->changed[i];
+    room->unsaved = !room_saves_now(room);
+    if (room->unsaved) continue;
+    room->saved_ms = room_time_ms(room);
+    record_room(room, &worker->frozen, &segment->rooms[segment->n_rooms++]);
     arena_reset(&effects->scratch);
   }
 }

@@ -50,7 +50,8 @@ struct effects {
   struct stream_id entry; /* being applied; its ms is the partition's time */
   uint32_t index;         /* within the entry's batch */
   uint64_t consumed_bytes;
-  bool moved; /* entries were consumed since the last commit */
+  bool moved;    /* entries were consumed since the last commit */
+  bool settling; /* the partition is about to be handed over: what is saved now is all there is */
   struct outlet **outlets;
   size_t n_outlets, cap_outlets;
   struct room **changed; /* each once, see room->is_changed */

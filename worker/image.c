@@ -83,6 +83,21 @@ static void save_results(struct room *room, Heya__Image__Room *image) {
   }
 }
 
+static void save_queue(struct room *room, Heya__Image__Room *image) {
+  Heya__Image__Queued *items = scratch(room, room->queue.n, sizeof *items);
+  image->queue = scratch(room, room->queue.n, sizeof *image->queue);
+  image->n_queue = room->queue.n;
+  for (size_t i = 0; i < room->queue.n; i++) {
+    struct queued *waiting = &room->queue.items[i];
+    heya__image__queued__init(&items[i]);
+    items[i].player = waiting->player;
+    items[i].number = waiting->number;
+    items[i].request = waiting->request;
+    items[i].payload = (ProtobufCBinaryData){.len = waiting->len, .data = waiting->payload};
+    image->queue[i] = &items[i];
+  }
+}
+
 void image_save(struct room *room, struct buf *out) {
   Heya__Image__Room image = HEYA__IMAGE__ROOM__INIT;
   struct buf state = {0};
@@ -102,7 +117,11 @@ void image_save(struct room *room, struct buf *out) {
   image.state = (ProtobufCBinaryData){.len = state.len, .data = state.data};
   image.deadline_ms = room->deadline_ms;
   image.round = room->round;
+  image.tick_hz = room->frames.hz;
+  image.frame = room->frames.done;
+  image.approximate = room->kind->lossy && !room->effects->settling;
   save_members(room, &image);
+  save_queue(room, &image);
   save_timers(room, &image);
   save_results(room, &image);
   size_t size = heya__image__room__get_packed_size(&image);
@@ -161,6 +180,27 @@ static bool load_member(struct room *room, const Heya__Image__Member *image) {
   return true;
 }
 
+/* Numbers of a player grow by one from his last one that was executed, as in the room that was saved. */
+static bool load_queue(struct room *room, const Heya__Image__Room *image) {
+  for (size_t i = 0; i < image->n_queue; i++) {
+    const Heya__Image__Queued *item = image->queue[i];
+    const struct member *member = room_member(room, item->player);
+    if (!member || item->number != member->window.last + queue_count(&room->queue, item->player) + 1) return false;
+    if (!queue_add(&room->queue, item->player, item->number, item->request,
+                   bytes_of(item->payload.data, item->payload.len)))
+      return false;
+  }
+  return true;
+}
+
+static bool load_frames(struct room *room, const Heya__Image__Room *image) {
+  if (image->tick_hz > FRAMES_HZ_MAX || image->frame > NUMBER_MAX) return false;
+  if (image->tick_hz == 0 && (image->frame || image->n_queue)) return false;
+  room->frames = (struct frames){.hz = image->tick_hz, .base_ms = image->created_ms, .done = image->frame};
+  room->approximate = image->approximate;
+  return room->frames.hz == 0 || room->kind->tick != NULL;
+}
+
 static bool load_timers(struct room *room, const Heya__Image__Room *image) {
   if (image->n_timers > ROOM_TIMERS_MAX || (image->n_timers && !room->kind->timer)) return false;
   for (size_t i = 0; i < image->n_timers; i++) {
@@ -208,6 +248,8 @@ static const char *fill(struct room *room, const Heya__Image__Room *image) {
   if (image->host[0]) room->host = room_member(room, image->host);
   if ((room->n_members == 0) != (room->host == NULL)) return "bad host";
   if ((room->n_members == 0) != (room->expire_at_ms != 0)) return "bad expiry";
+  if (!load_frames(room, image)) return "bad frames";
+  if (!load_queue(room, image)) return "bad queue";
   if (!load_timers(room, image)) return "bad timer";
   if (!load_results(room, image)) return "bad result line";
   if (room->is_shell) return NULL;

@@ -33,7 +33,7 @@ static size_t waiting_bytes(const struct worker *worker) {
 }
 
 /* Effects are bounded by not reading what would make more of them. */
-static bool is_full(struct worker *worker) {
+bool intake_is_full(struct worker *worker) {
   bool was_full = worker->metrics->waiting_bytes > WAITING_MAX_BYTES;
   worker->metrics->waiting_bytes = waiting_bytes(worker);
   bool full = worker->metrics->waiting_bytes > WAITING_MAX_BYTES;
@@ -63,7 +63,7 @@ void intake_turn(struct worker *worker) {
     }
     return;
   }
-  if (!worker->initialised || is_full(worker)) return;
+  if (!worker->initialised || intake_is_full(worker)) return;
   if (store->ops->monotonic_us(store) < worker->read_at_us) return;
   size_t n = 0;
   struct store_position *positions = arena_alloc(&worker->frozen, worker->config.partitions * sizeof *positions);

@@ -6,6 +6,11 @@
  * dies. What a kind sends, changes and answers becomes visible all together, once, in the commit that contains the
  * command.
  *
+ * A kind with a tick rate is a loop: commands wait in the room's queue, and a frame executes them and then calls
+ * `tick`, at a fixed rate. Queue and frame number survive the worker. Such a kind may be lossy: membership is
+ * durable, but the state is saved only about once a second, so a crash takes the room back by as much, and the
+ * members are told so (ROLLED_BACK, with a snapshot). Everything else here is never taken back.
+ *
  * To add a kind: copy worker/kinds/chat.c, write its messages in proto/kinds/, add one row to worker/kinds/registry.c
  * and one to proto/payload.c. Or build it into a shared object with a `const struct kind heya_kind`, for the option
  * --kind of heya-worker. docs/writing-a-kind.md says more.
@@ -19,7 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define KIND_ABI 1
+#define KIND_ABI 2
 
 struct arena;
 struct describe;
@@ -35,6 +40,14 @@ void kind_refuse(struct kind_reply *, const char *format, ...) __attribute__((fo
 
 typedef Heya__V1__Error__Code kind_code; /* HEYA__V1__ERROR__CODE__OK, ... */
 
+/* A frame of a room that ticks. Frame k begins k / rate seconds after the room was made. */
+struct kind_tick {
+  uint64_t frame;     /* its number, from 1 */
+  uint64_t skipped;   /* frames right before it that did not run: a failover, or a worker that was too busy */
+  uint64_t length_ns; /* of this frame; those of a second add up to exactly a second */
+};
+#define KIND_TICK_HZ_MAX 120
+
 struct kind {
   uint32_t abi;               /* KIND_ABI */
   const char *name;           /* [a-z][a-z0-9_]{0,15} */
@@ -42,7 +55,10 @@ struct kind {
   uint32_t max_members_limit; /* a room may not ask for more */
   uint32_t empty_ms;          /* an empty room is kept for so long */
   uint32_t away_ms;           /* a disconnected member's seat is kept for so long */
+  uint32_t tick_hz;           /* frames a second, up to KIND_TICK_HZ_MAX; 0: commands run as they come */
+  bool lossy;                 /* of one that ticks: see below */
   size_t state_size;          /* bytes of room_state, zeroed before open or load */
+  const void *data;           /* the kind's own, for kinds that share their functions; see room_kind */
 
   /* A new room. Check the options (encoded Options, hostile; empty is valid protobuf for all defaults). Anything but
    * OK refuses the room. */
@@ -53,6 +69,9 @@ struct kind {
   void (*leave)(struct room *, struct member *, Heya__V1__LeaveReason);
   /* A member's command, hostile. Anything but OK must leave the state as it was. */
   kind_code (*command)(struct room *, struct member *, struct bytes payload, struct kind_reply *);
+  /* A frame, after the commands that had come were executed. True if it changed anything that is to be saved; what it
+   * sends is sent in any case. Needed if tick_hz is set. */
+  bool (*tick)(struct room *, const struct kind_tick *);
   /* A timer set with room_timer_set is due: room_time_ms is at or after it. May be NULL if it sets none. */
   void (*timer)(struct room *, uint32_t id);
   /* The state as bytes that `load` understands; called after every change. */
@@ -71,8 +90,10 @@ struct kind {
 /* ---- what a kind sees of its room ---- */
 
 const char *room_id(const struct room *);
+const struct kind *room_kind(const struct room *);
 void *room_state(const struct room *);
-/* Redis's clock, Unix milliseconds, as of the entry being applied; the same for all that one entry causes. */
+/* Redis's clock, Unix milliseconds, as of the entry being applied or of the frame's begin; the same for all that one
+ * of them causes. It never goes back. */
 uint64_t room_time_ms(const struct room *);
 uint32_t room_max_members(const struct room *);
 /* Scratch memory, valid until the current call into the kind returns. */
@@ -105,6 +126,11 @@ void room_send_one(struct room *, struct member *, struct bytes event);
 #define ROOM_TIMERS_MAX 16
 void room_timer_set(struct room *, uint32_t id, uint64_t at_ms);
 void room_timer_cancel(struct room *, uint32_t id);
+
+/* From `open` only: this room's own rate, 1 to KIND_TICK_HZ_MAX. Only for kinds that have one. */
+void room_set_tick_hz(struct room *, uint32_t hz);
+uint32_t room_tick_hz(const struct room *);
+uint64_t room_frame(const struct room *); /* number of the last frame that began; 0: none */
 
 /* While locked nobody new may join; members may return. */
 void room_lock(struct room *, bool locked);

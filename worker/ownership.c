@@ -69,6 +69,7 @@ void slot_loaded(struct slot *slot, bool ok) {
   }
   slot->state = SLOT_LIVE;
   slot->heal[0] = '\0';
+  slot->followed_us = 0;
   slot->since_ms = worker->store->ops->now_ms(worker->store, slot_number(slot));
   log_info(worker->log, "partition_live", F_U("partition", slot_number(slot)), F_U("epoch", slot->epoch),
            F_U("rooms", repository_count(&slot->partition.repository)));
@@ -181,6 +182,7 @@ static void keep_own(struct slot *slot, const struct store_owner *owner, const c
   }
   if (slot->state == SLOT_LIVE && (stopping || (!wanted && now_ms > slot->since_ms + SETTLE_MS))) {
     slot->state = SLOT_LEAVING;
+    partition_prepare_to_leave(&slot->partition);
   }
   if (slot->state == SLOT_LEAVING) snprintf(slot->successor, sizeof slot->successor, "%s", wanted ? "" : heir);
 }
@@ -265,12 +267,13 @@ void worker_suspect_gateway(struct worker *worker, const char *gateway_id) {
 
 static void count_holdings(struct worker *worker) {
   struct worker_metrics *metrics = worker->metrics;
-  metrics->partitions = metrics->rooms = metrics->members = 0;
+  metrics->partitions = metrics->rooms = metrics->members = metrics->ticking = 0;
   for (uint32_t p = 0; p < worker->config.partitions; p++) {
     const struct slot *slot = &worker->slots[p];
     if (slot->state != SLOT_LIVE && slot->state != SLOT_LEAVING) continue;
     metrics->partitions++;
     metrics->rooms += repository_count(&slot->partition.repository);
+    metrics->ticking += slot->partition.frames_due.n;
     for (size_t i = 0; i < slot->partition.effects.n_outlets; i++) {
       metrics->members += slot->partition.effects.outlets[i]->bound;
     }

@@ -2,6 +2,7 @@
 #include "worker/partition.h"
 #include "common/mem.h"
 #include "worker/image.h"
+#include "worker/rollback.h"
 #include "worker/walk.h"
 #include "worker/worker_metrics.h"
 #include <stddef.h>
@@ -29,12 +30,14 @@ void partition_close(struct partition *partition) {
   repository_close(&partition->repository);
   timers_close(&partition->rooms_due);
   timers_close(&partition->tombs_due);
+  timers_close(&partition->frames_due);
   effects_close(&partition->effects);
 }
 
 void partition_forget(struct partition *partition, struct room *room) {
   struct effects *effects = &partition->effects;
   timers_set(&partition->rooms_due, &room->due, 0);
+  timers_set(&partition->frames_due, &room->frame_due, 0);
   for (size_t i = 0; i < effects->n_changed; i++) {
     if (effects->changed[i] != room) continue;
     effects->changed[i] = effects->changed[--effects->n_changed];
@@ -51,6 +54,7 @@ static void bury(struct partition *partition, const char *id, uint64_t until_ms)
 void partition_settle(struct partition *partition, struct room *room) {
   if (!room_has_ended(room)) {
     timers_set(&partition->rooms_due, &room->due, room_next_due_ms(room));
+    timers_set(&partition->frames_due, &room->frame_due, tick_next_us(room));
     return;
   }
   if (room->derived) bury(partition, room->id, partition->effects.entry.ms + TOMB_MS);
@@ -102,6 +106,13 @@ static void fail(struct partition *partition, struct room *room) {
 
 /* ---- loading ---- */
 
+static void roll_back(struct partition *partition, struct room *room) {
+  effects_enter(&partition->effects, STORE_BLAME_ALL, room->id);
+  rollback_tell(room);
+  effects_leave(&partition->effects);
+  partition->metrics->rolled_back++;
+}
+
 static struct room *load(struct partition *partition, const char *id, struct bytes image, bool failed,
                          const char **reason, bool *foreign) {
   struct effects *effects = &partition->effects;
@@ -136,6 +147,7 @@ void partition_load(struct partition *partition, const char *id, struct bytes im
     return;
   }
   repository_add(&partition->repository, room);
+  if (room->approximate && !failed) roll_back(partition, room);
   if (heal) {
     room->changes.whole = true;
     room_touch(room);
@@ -144,9 +156,17 @@ void partition_load(struct partition *partition, const char *id, struct bytes im
   partition_settle(partition, room);
 }
 
+void partition_prepare_to_leave(struct partition *partition) {
+  struct room *room, *next;
+  partition->effects.settling = true;
+  HASH_ITER(hh, partition->repository.rooms, room, next) {
+    if (room->kind->lossy) room_touch(room); /* cppcheck-suppress uninitvar ; HASH_ITER sets it */
+  }
+}
+
 struct room *partition_room_due(const struct partition *partition) {
   struct timer_node *node = timers_first(&partition->rooms_due);
-  return node && node->at_ms <= partition->effects.entry.ms ? CONTAINER(struct room, due, node) : NULL;
+  return node && node->at <= partition->effects.entry.ms ? CONTAINER(struct room, due, node) : NULL;
 }
 
 void partition_fire(struct partition *partition, struct room *room) {
@@ -158,10 +178,32 @@ void partition_fire(struct partition *partition, struct room *room) {
   arena_reset(&effects->scratch);
 }
 
+uint64_t partition_next_frame_us(const struct partition *partition) {
+  const struct timer_node *node = timers_first(&partition->frames_due);
+  return node ? node->at : 0;
+}
+
+void partition_run_frame(struct partition *partition, uint64_t now_us, struct partition_frame *frame) {
+  struct effects *effects = &partition->effects;
+  struct timer_node *node = timers_first(&partition->frames_due);
+  *frame = (struct partition_frame){.number = 0};
+  if (!node || node->at > now_us) return;
+  struct room *room = CONTAINER(struct room, frame_due, node);
+  memcpy(frame->room, room->id, sizeof frame->room);
+  frame->kind = room->kind->name;
+  frame->hz = room->frames.hz;
+  effects_enter(effects, STORE_BLAME_ALL, room->id);
+  frame->report = tick_run(room, now_us, partition->metrics);
+  frame->number = room->frames.done;
+  partition_settle(partition, room);
+  effects_leave(effects);
+  arena_reset(&effects->scratch);
+}
+
 void partition_let_tombs_pass(struct partition *partition) {
   uint64_t now_ms = partition->effects.entry.ms;
   struct timer_node *node;
-  while ((node = timers_first(&partition->tombs_due)) && node->at_ms <= now_ms) {
+  while ((node = timers_first(&partition->tombs_due)) && node->at <= now_ms) {
     struct tomb *tomb = CONTAINER(struct tomb, due, node);
     struct room_id id;
     timers_set(&partition->tombs_due, node, 0);
@@ -188,8 +230,8 @@ bool partition_has(const struct partition *partition, const struct room_id *id) 
 uint64_t partition_next_due_ms(const struct partition *partition) {
   const struct timer_node *room = timers_first(&partition->rooms_due);
   const struct timer_node *tomb = timers_first(&partition->tombs_due);
-  if (!room || !tomb) return room ? room->at_ms : tomb ? tomb->at_ms : 0;
-  return room->at_ms < tomb->at_ms ? room->at_ms : tomb->at_ms;
+  if (!room || !tomb) return room ? room->at : tomb ? tomb->at : 0;
+  return room->at < tomb->at ? room->at : tomb->at;
 }
 
 void partition_ask_time(struct partition *partition, uint64_t now_ms) {

@@ -13,6 +13,7 @@
 #include "common/store.h"
 #include "worker/effects.h"
 #include "worker/repository.h"
+#include "worker/tick.h"
 #include "worker/timers.h"
 
 struct kind_registry;
@@ -30,6 +31,7 @@ struct partition {
   struct repository repository;
   struct timers rooms_due;
   struct timers tombs_due;
+  struct timers frames_due;      /* in microseconds of Redis's clock */
   struct store_blame *condemned; /* rooms in which their kind killed an owner, and up to where; owned */
   size_t n_condemned;
   struct scene *scene; /* where a kind's code may run is said there; NULL: nowhere */
@@ -47,6 +49,9 @@ void partition_condemn(struct partition *, const struct store_blame *);
 /* One room as Redis has it (store_room_cb). `heal`: its keys are unsound and are to be written whole. */
 void partition_load(struct partition *, const char *id, struct bytes image, uint64_t tomb_until_ms, bool heal);
 
+/* No frame and no entry will come any more: what of its rooms is not saved yet will be in the next commit. */
+void partition_prepare_to_leave(struct partition *);
+
 /* Applies an entry of its stream, all of its batch; entries at or below the cursor are ignored. */
 void partition_consume(struct partition *, const struct store_entry *);
 
@@ -54,6 +59,18 @@ void partition_consume(struct partition *, const struct store_entry *);
 uint64_t partition_next_due_ms(const struct partition *);
 /* By Redis's clock it is now_ms: asks for an entry Time if one is needed and none is on its way. */
 void partition_ask_time(struct partition *, uint64_t now_ms);
+
+/* When the next frame of any room begins, in microseconds of Redis's clock; 0: none will. */
+uint64_t partition_next_frame_us(const struct partition *);
+/* Runs it, if it is due. For whoever measures: which room that was, valid until its end. */
+struct partition_frame {
+  struct tick_report report;
+  char room[ROOM_ID_MAX + 1];
+  const char *kind;
+  uint32_t hz;
+  uint64_t number;
+};
+void partition_run_frame(struct partition *, uint64_t now_us, struct partition_frame *);
 
 /* A gateway is dead: says so in the partition's own stream, once, if any member is bound to it. */
 void partition_gateway_gone(struct partition *, const char *gateway);

@@ -106,6 +106,7 @@ static void record_fields(struct room *room, struct arena *arena, struct commit_
   struct buf image = {0};
   if (room->changes.facts || room->changes.whole) add_facts(room, &d);
   add_properties(room, &d);
+  if (room->frames.hz) add_number(&d, "frame", room->frames.done);
   char *event = take(arena, 48);
   snprintf(event, 48, "%" PRIu64 "-%" PRIu64, room->event_epoch, room->seq);
   add_text(&d, "event", event);

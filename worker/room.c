@@ -1,7 +1,9 @@
 /* The life of a room: seats, host, empty time, timers, end. What kinds see of it is in worker/room_kind.c. */
 #include "worker/room.h"
 #include "common/mem.h"
+#include "worker/command.h"
 #include "worker/group.h"
+#include "worker/tick.h"
 #include <inttypes.h>
 
 struct room *room_create(const struct kind *kind, struct effects *effects, const struct room_id *id) {
@@ -11,6 +13,7 @@ struct room *room_create(const struct kind *kind, struct effects *effects, const
   memcpy(room->id, id->id, sizeof room->id);
   room->derived = id->derived;
   room->max_members = kind->max_members;
+  room->frames.hz = kind->tick_hz;
   room->state = xcalloc(1, kind->state_size);
   return room;
 }
@@ -23,6 +26,7 @@ void room_destroy(struct room *room) {
   for (size_t i = 0; i < room->n_members; i++) member_destroy(room->members[i]);
   free(room->changes.removed);
   backlog_close(&room->backlog);
+  queue_close(&room->queue);
   free(room->members);
   free(room->results);
   free(room->state);
@@ -39,6 +43,13 @@ void room_touch(struct room *room) {
 void room_touch_facts(struct room *room) {
   room->changes.facts = true;
   room_touch(room);
+}
+
+bool room_saves_now(const struct room *room) {
+  const struct room_changes *changes = &room->changes;
+  if (!room->kind->lossy || room->effects->settling) return true;
+  if (changes->whole || changes->facts || changes->results || changes->n_removed) return true;
+  return changes->deadline != COMMIT_DEADLINE_KEEP || room_time_ms(room) >= room->saved_ms + ROOM_LOSSY_SAVE_MS;
 }
 
 void room_changes_clear(struct room *room) {
@@ -90,6 +101,7 @@ void room_seat(struct room *room, struct member *member) {
     room->expire_at_ms = 0;
     room->changes.whole = true; /* new, or revived: right whether or not its keys have expired meanwhile */
     set_host(room, member);
+    tick_resume(room);
   }
   room_touch_facts(room);
   if (was_empty) return;
@@ -124,6 +136,7 @@ static void become_empty(struct room *room) {
 }
 
 void room_unseat(struct room *room, struct member *member, Heya__V1__LeaveReason reason) {
+  command_refuse_waiting(room, member->player, HEYA__V1__ERROR__CODE__NOT_IN_ROOM);
   take_seat_away(room, member);
   note_removed_line(room, member);
   room_touch_facts(room);
@@ -237,6 +250,9 @@ void room_end(struct room *room, Heya__V1__CloseReason reason) {
     event.closed = &closed;
     group_send(room, (struct audience){0}, &event);
   }
+  command_refuse_waiting(room, NULL,
+                         reason == HEYA__V1__CLOSE_REASON__FAILED ? HEYA__V1__ERROR__CODE__ROOM_FAILED
+                                                                  : HEYA__V1__ERROR__CODE__ROOM_CLOSED);
   for (size_t i = 0; i < room->n_members; i++) detach(room, room->members[i]);
   effects_ended(room->effects, room->id, room->kind->name,
                 room->derived ? room->effects->entry.ms + TOMB_MS + TOMB_MARGIN_MS : 0);

@@ -11,8 +11,10 @@
 #include "proto/names.h"
 #include "worker/backlog.h"
 #include "worker/effects.h"
+#include "worker/frames.h"
 #include "worker/kind.h"
 #include "worker/member.h"
+#include "worker/queue.h"
 #include "worker/timers.h"
 #include <stdarg.h>
 #include <uthash.h>
@@ -69,6 +71,13 @@ struct room {
   uint32_t round;
   struct backlog backlog;
   struct timer_node due;
+  struct frames frames;        /* hz 0: it does not tick, and commands run as they come */
+  struct queue queue;          /* of a room that ticks */
+  struct timer_node frame_due; /* the next frame, in microseconds of Redis's clock */
+  uint64_t saved_ms;           /* of a lossy kind: when it was saved last */
+  bool unsaved;                /* likewise: it has changed since */
+  bool approximate;            /* likewise: it was loaded, and its last owner went on after saving it */
+  uint64_t clock_ms;           /* what room_time_ms has said; it never goes back */
   struct room_changes changes;
   uint64_t described; /* hash of the properties as last written */
   bool is_changed;    /* listed in effects->changed */
@@ -82,6 +91,9 @@ void room_destroy(struct room *);
 void room_touch(struct room *);
 /* The same, and its readable fields too. */
 void room_touch_facts(struct room *);
+/* Whether its changes are to be in the next commit: those of a lossy kind's state may wait. */
+#define ROOM_LOSSY_SAVE_MS 1000
+bool room_saves_now(const struct room *);
 /* After a freeze. */
 void room_changes_clear(struct room *);
 

@@ -24,12 +24,29 @@ const char *room_id(const struct room *room) {
   return room->id;
 }
 
+const struct kind *room_kind(const struct room *room) {
+  return room->kind;
+}
+
 void *room_state(const struct room *room) {
   return room->state;
 }
 
 uint64_t room_time_ms(const struct room *room) {
-  return room->effects->entry.ms;
+  uint64_t entry_ms = room->effects->entry.ms;
+  return room->clock_ms > entry_ms ? room->clock_ms : entry_ms;
+}
+
+void room_set_tick_hz(struct room *room, uint32_t hz) {
+  if (room->kind->tick_hz && hz >= 1 && hz <= KIND_TICK_HZ_MAX) room->frames.hz = hz;
+}
+
+uint32_t room_tick_hz(const struct room *room) {
+  return room->frames.hz;
+}
+
+uint64_t room_frame(const struct room *room) {
+  return room->frames.done;
 }
 
 uint32_t room_max_members(const struct room *room) {

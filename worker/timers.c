@@ -10,7 +10,7 @@ static void put(struct timers *timers, struct timer_node *node, size_t index) {
 static void rise(struct timers *timers, struct timer_node *node, size_t index) {
   while (index > 0) {
     size_t parent = (index - 1) / 2;
-    if (timers->heap[parent]->at_ms <= node->at_ms) break;
+    if (timers->heap[parent]->at <= node->at) break;
     put(timers, timers->heap[parent], index);
     index = parent;
   }
@@ -21,8 +21,8 @@ static void sink(struct timers *timers, struct timer_node *node, size_t index) {
   for (;;) {
     size_t child = 2 * index + 1;
     if (child >= timers->n) break;
-    if (child + 1 < timers->n && timers->heap[child + 1]->at_ms < timers->heap[child]->at_ms) child++;
-    if (node->at_ms <= timers->heap[child]->at_ms) break;
+    if (child + 1 < timers->n && timers->heap[child + 1]->at < timers->heap[child]->at) child++;
+    if (node->at <= timers->heap[child]->at) break;
     put(timers, timers->heap[child], index);
     index = child;
   }
@@ -43,11 +43,11 @@ void timers_close(struct timers *timers) {
   *timers = (struct timers){0};
 }
 
-void timers_set(struct timers *timers, struct timer_node *node, uint64_t at_ms) {
-  if (node->place && node->at_ms == at_ms) return;
+void timers_set(struct timers *timers, struct timer_node *node, uint64_t at) {
+  if (node->place && node->at == at) return;
   if (node->place) take_out(timers, node);
-  node->at_ms = at_ms;
-  if (at_ms == 0) return;
+  node->at = at;
+  if (at == 0) return;
   if (timers->n == timers->cap) {
     timers->cap = timers->cap ? 2 * timers->cap : 64;
     timers->heap = xrealloc(timers->heap, timers->cap * sizeof *timers->heap);

@@ -1,7 +1,6 @@
-/* When the rooms of a partition want to be woken, in stream time: a binary heap of nodes that rooms embed.
- *
- * The partition asks for the earliest before it applies an entry. Each room has one node, set to the earliest of all
- * its own times (room_next_due_ms). Pure; allocates only the heap's array.
+/* When the rooms of a partition want to be woken: a binary heap of nodes that rooms embed. One heap has the times of
+ * their timers, in stream time, and one their frames; each room has one node in each, set to its earliest. The unit
+ * of time is that of whoever uses the heap. Pure; allocates only the heap's array.
  */
 #ifndef HEYA_WORKER_TIMERS_H
 #define HEYA_WORKER_TIMERS_H
@@ -10,7 +9,7 @@
 #include <stdint.h>
 
 struct timer_node {
-  uint64_t at_ms;
+  uint64_t at;
   size_t place; /* in the heap, from 1; 0: not in it */
 };
 
@@ -21,8 +20,8 @@ struct timers {
 };
 
 void timers_close(struct timers *);
-/* at_ms 0 takes the node out. */
-void timers_set(struct timers *, struct timer_node *, uint64_t at_ms);
+/* at 0 takes the node out. */
+void timers_set(struct timers *, struct timer_node *, uint64_t at);
 /* The earliest node, or NULL. */
 struct timer_node *timers_first(const struct timers *);
 

@@ -153,11 +153,13 @@ uint64_t worker_turn(struct worker *worker) {
   init_turn(worker);
   ownership_turn(worker);
   caution_turn(worker);
+  loop_turn(worker);
   commit_turn(worker);
   ownership_release_clean(worker);
   intake_turn(worker);
   stop_turn(worker);
   uint64_t wait_us = ownership_wait_us(worker, worker->store->ops->monotonic_us(worker->store));
   uint64_t timers_us = worker->committing ? MAX_WAIT_US : timers_wait_us(worker);
-  return wait_us < timers_us ? wait_us : timers_us;
+  if (timers_us < wait_us) wait_us = timers_us;
+  return loop_wait_us(worker, worker->store->ops->monotonic_us(worker->store), wait_us);
 }

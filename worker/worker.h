@@ -7,6 +7,7 @@
  *   worker.c     life: start, turn, stop
  *   ownership.c  leases and claims: which partitions are ours, and getting there
  *   intake.c     one blocking read over all partitions that are live
+ *   loop.c       the frames of rooms that tick
  *   commit.c     freezing the effects of all partitions into one commit, one in flight at a time
  *   caution.c    single steps, where owners died in a row
  *
@@ -38,6 +39,8 @@ struct slot {
   enum slot_state state;
   uint64_t epoch;                     /* while not FREE or CLAIMING */
   uint64_t since_ms;                  /* Redis's clock when it became LIVE */
+  int64_t ahead_us;                   /* of Redis's clock to our monotonic one, for frames; see loop.c */
+  uint64_t followed_us;               /* when that was adjusted last; 0: never */
   uint64_t retry_at_us;               /* not claimed before, after an error */
   uint64_t read_epoch;                /* when the outstanding read was sent; 0: not in it */
   uint64_t commit_epoch;              /* in the outstanding commit; 0: not in it */
@@ -90,6 +93,7 @@ struct worker {
   struct slot *slots;  /* one per partition of the deployment */
   struct slot *noting; /* whose turn it is to be cautious, see worker/caution.h; NULL: nobody's */
   struct scene scene;  /* of all of them: one thread */
+  struct log_limit slow_limit;
   struct arena frozen; /* what a commit points to */
 };
 
@@ -133,6 +137,11 @@ void ownership_release_clean(struct worker *);
 uint32_t slot_number(const struct slot *);
 
 void intake_turn(struct worker *);
+/* So much waits for a commit that nothing may add to it. */
+bool intake_is_full(struct worker *);
+void loop_turn(struct worker *);
+/* Until the next frame; at most `most_us`. */
+uint64_t loop_wait_us(struct worker *, uint64_t now_us, uint64_t most_us);
 void commit_turn(struct worker *);
 
 #endif

@@ -11,8 +11,10 @@ struct worker_metrics {
   uint64_t commits, commits_fenced, commits_lost, commits_failed, segments;
   uint64_t claims, claims_denied, cautious_steps, woken, releases, dropped, suspicions;
   uint64_t resumed;
-  uint64_t rooms_opened, rooms_ended, rooms_loaded, rooms_unreadable, rooms_failed;
-  struct metric_histogram commit_time;
+  uint64_t rooms_opened, rooms_ended, rooms_loaded, rooms_unreadable, rooms_failed, rolled_back;
+  uint64_t ticking; /* gauge */
+  uint64_t frames, frames_skipped, frames_late, frames_slow;
+  struct metric_histogram commit_time, frame_time, frame_delay;
 };
 
 void worker_metrics_register(struct metrics *, const struct worker_metrics *);

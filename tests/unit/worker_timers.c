@@ -10,7 +10,7 @@
 static struct timer_node *earliest(struct timer_node *nodes, const bool *set) {
   struct timer_node *first = NULL;
   for (size_t i = 0; i < NODES; i++) {
-    if (set[i] && (!first || nodes[i].at_ms < first->at_ms)) first = &nodes[i];
+    if (set[i] && (!first || nodes[i].at < first->at)) first = &nodes[i];
   }
   return first;
 }
@@ -18,7 +18,7 @@ static struct timer_node *earliest(struct timer_node *nodes, const bool *set) {
 static void expect_sound(const struct timers *timers) {
   for (size_t i = 0; i < timers->n; i++) {
     cr_assert_eq(timers->heap[i]->place, i + 1);
-    if (i) cr_assert_leq(timers->heap[(i - 1) / 2]->at_ms, timers->heap[i]->at_ms);
+    if (i) cr_assert_leq(timers->heap[(i - 1) / 2]->at, timers->heap[i]->at);
   }
 }
 
@@ -61,14 +61,14 @@ Test(timers, the_first_is_the_earliest_after_any_operations) {
       set[i] = at_ms != 0;
       const struct timer_node *first = timers_first(&timers), *model = earliest(nodes, set);
       cr_assert_eq(first == NULL, model == NULL);
-      if (first) cr_assert_eq(first->at_ms, model->at_ms, "seed %u, step %zu", seed, step);
+      if (first) cr_assert_eq(first->at, model->at, "seed %u, step %zu", seed, step);
       cr_assert_eq(nodes[i].place != 0, set[i]);
       if (step % 16 == 0) expect_sound(&timers);
     }
     for (uint64_t last_ms = 0; timers_first(&timers);) {
       struct timer_node *first = timers_first(&timers);
-      cr_assert_geq(first->at_ms, last_ms);
-      last_ms = first->at_ms;
+      cr_assert_geq(first->at, last_ms);
+      last_ms = first->at;
       timers_set(&timers, first, 0);
     }
     timers_close(&timers);

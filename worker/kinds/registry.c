@@ -24,8 +24,13 @@ static bool is_complete(const struct kind *kind) {
   return kind->open && kind->command && kind->save && kind->load && kind->snapshot;
 }
 
+static bool has_sane_rate(const struct kind *kind) {
+  if (kind->tick_hz == 0) return !kind->lossy;
+  return kind->tick && kind->tick_hz <= KIND_TICK_HZ_MAX;
+}
+
 static bool has_sane_limits(const struct kind *kind) {
-  return kind->max_members >= 1 && kind->max_members <= kind->max_members_limit &&
+  return has_sane_rate(kind) && kind->max_members >= 1 && kind->max_members <= kind->max_members_limit &&
          kind->state_size <= KIND_STATE_SIZE_MAX;
 }
 
@@ -52,7 +57,7 @@ const char *kind_added_text(enum kind_added added) {
   case KIND_BAD_ABI: return "built for another version of the kind interface";
   case KIND_BAD_NAME: return "its name is not a kind's name";
   case KIND_INCOMPLETE: return "it lacks a function that every kind must have";
-  case KIND_BAD_LIMITS: return "its limits on members or state make no sense";
+  case KIND_BAD_LIMITS: return "its limits on members, state or rate make no sense";
   case KIND_DUPLICATE: return "its name is taken";
   case KIND_FULL: return "there are too many kinds";
   }
