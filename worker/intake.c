@@ -1,11 +1,34 @@
-/* One blocking read over the streams of all live partitions, and of the news that somebody released one for us. Each
+/* What comes in, and how much of it at a time.
+ *
+ * One blocking read over the streams of all live partitions, and of the news that somebody released one for us. Each
  * answer is checked against the epoch in which the read was sent: a late one for a partition that was lost, or lost
- * and won again, is thrown away. */
+ * and won again, is thrown away.
+ *
+ * An answer may hold more than one commit should carry. What would make it larger stays in the stream, in front of
+ * the cursor, and is read again: so a commit is bounded however much has piled up, and Redis and gateways can take
+ * it. */
 #include "worker/worker.h"
 
 #define READ_BLOCK_MS     1000
 #define WAITING_MAX_BYTES (8u << 20) /* of uncommitted effects; beyond it reading waits for the commit */
 #define RETRY_US          250000     /* after a read that Redis refused */
+
+static size_t waiting_bytes(const struct worker *worker) {
+  size_t waiting = 0;
+  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+    if (worker->slots[p].state == SLOT_LIVE) waiting += worker->slots[p].partition.effects.waiting_bytes;
+  }
+  return waiting;
+}
+
+/* Effects are bounded by not taking in what would make more of them. */
+static bool is_full(struct worker *worker) {
+  bool was_full = worker->metrics->waiting_bytes > WAITING_MAX_BYTES;
+  worker->metrics->waiting_bytes = waiting_bytes(worker);
+  bool full = worker->metrics->waiting_bytes > WAITING_MAX_BYTES;
+  if (full && !was_full) worker->metrics->read_pauses++;
+  return full;
+}
 
 static void on_read(void *arg, enum store_result result, const struct store_entry *entries, size_t n) {
   struct worker *worker = arg;
@@ -18,27 +41,11 @@ static void on_read(void *arg, enum store_result result, const struct store_entr
   if (result != STORE_OK) return;
   for (size_t i = 0; i < n; i++) {
     if (entries[i].partition >= worker->config.partitions) continue;
+    if (is_full(worker)) break;
     struct slot *slot = &worker->slots[entries[i].partition];
     if (slot->state != SLOT_LIVE || slot->epoch != slot->read_epoch) continue;
     if (!caution_takes(slot, &entries[i])) partition_consume(&slot->partition, &entries[i]);
   }
-}
-
-static size_t waiting_bytes(const struct worker *worker) {
-  size_t waiting = 0;
-  for (uint32_t p = 0; p < worker->config.partitions; p++) {
-    if (worker->slots[p].state == SLOT_LIVE) waiting += worker->slots[p].partition.effects.waiting_bytes;
-  }
-  return waiting;
-}
-
-/* Effects are bounded by not reading what would make more of them. */
-static bool is_full(struct worker *worker) {
-  bool was_full = worker->metrics->waiting_bytes > WAITING_MAX_BYTES;
-  worker->metrics->waiting_bytes = waiting_bytes(worker);
-  bool full = worker->metrics->waiting_bytes > WAITING_MAX_BYTES;
-  if (full && !was_full) worker->metrics->read_pauses++;
-  return full;
 }
 
 static bool wants_entries(const struct slot *slot) {
@@ -67,7 +74,8 @@ void intake_turn(struct worker *worker) {
   if (store->ops->monotonic_us(store) < worker->read_at_us) return;
   size_t n = 0;
   struct store_position *positions = arena_alloc(&worker->frozen, worker->config.partitions * sizeof *positions);
-  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+  for (uint32_t i = 0; i < worker->config.partitions; i++) { /* each time another is the first to be taken in */
+    uint32_t p = (uint32_t)((i + worker->metrics->reads) % worker->config.partitions);
     struct slot *slot = &worker->slots[p];
     slot->read_epoch = wants_entries(slot) ? slot->epoch : 0;
     if (!slot->read_epoch) continue;

@@ -24,7 +24,7 @@ static const struct metric_row rows[] = {
     COUNTER(deliveries, "Messages addressed to connections."),
     COUNTER(reads, "Reads of command streams answered."),
     COUNTER(read_pauses, "Times reading waited for a commit, because too much was waiting for it."),
-    GAUGE(waiting_bytes, "Messages and log entries that wait for the next commit."),
+    GAUGE(waiting_bytes, "What waits for the next commit: messages, log entries, changed rooms."),
     COUNTER(commits, "Commits applied."),
     COUNTER(segments, "Partition segments in those commits."),
     COUNTER(commits_fenced, "Segments refused because the partition has another owner."),

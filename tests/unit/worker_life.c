@@ -163,7 +163,7 @@ Test(worker, the_only_worker_claims_loads_and_reads_everything) {
   answer_woken_read();
   cr_assert_eq(store->read.n, STORE_PARTITIONS);
   for (uint32_t p = 0; p < STORE_PARTITIONS; p++) {
-    cr_assert_eq(store->read.positions[p].after.ms, 100 + p);
+    cr_assert_eq(store->read.positions[p].after.ms, 100 + store->read.positions[p].partition);
     cr_assert_eq(store->read.positions[p].after.seq, 7);
   }
   cr_assert_eq(store->commit.count, 0);
@@ -489,6 +489,17 @@ Test(worker, a_refused_read_waits_before_the_next) {
 }
 
 /* ---- letting go ---- */
+
+Test(worker, what_is_too_much_for_one_commit_stays_in_the_stream) {
+  start_owning_all();
+  worker->slots[partition_of_room()].partition.effects.waiting_bytes = 9u << 20;
+  let_join("ann");
+  cr_assert_eq(members(partition_of_room()), 0);
+  worker->slots[partition_of_room()].partition.effects.waiting_bytes = 0;
+  worker_turn(worker);
+  let_join("ann"); /* it is read again, from the same place */
+  cr_assert_eq(members(partition_of_room()), 1);
+}
 
 Test(worker, reading_waits_while_too_much_waits_for_the_commit) {
   start_owning_all();
