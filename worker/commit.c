@@ -139,13 +139,14 @@ static void on_commit(void *arg, enum store_result result, const struct store_co
 void commit_turn(struct worker *worker) {
   struct store *store = worker->store;
   if (worker->committing || !worker->initialised) return;
+  uint64_t now_us = store->ops->monotonic_us(store);
   struct commit commit = {.worker = worker->config.id};
   commit.segments = take(worker, worker->config.partitions, sizeof *commit.segments);
   for (uint32_t p = 0; p < worker->config.partitions; p++) {
     struct slot *slot = &worker->slots[p];
     if (slot->state != SLOT_LIVE && slot->state != SLOT_LEAVING) continue;
     if (caution_is_walking(&slot->caution)) continue;
-    if (slot->state == SLOT_LIVE) partition_ask_time(&slot->partition, store->ops->now_ms(store, p));
+    if (slot->state == SLOT_LIVE) partition_ask_time(&slot->partition, store->ops->now_ms(store, p), now_us);
     if (effects_any(&slot->partition.effects)) freeze_segment(worker, slot, &commit.segments[commit.n_segments++]);
   }
   if (commit.n_segments) {

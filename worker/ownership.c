@@ -213,6 +213,11 @@ static void take_others(struct slot *slot, const struct store_owner *owner, bool
   }
 }
 
+/* Whoever tells rooms that a gateway is dead sees to it: the view may be wrong, if somebody damaged the list. */
+static void on_absent(void *arg, const char *gateway) {
+  worker_suspect_gateway(arg, gateway);
+}
+
 static void on_view(void *arg, enum store_result result, const struct store_view *view) {
   struct worker *worker = arg;
   uint64_t now_us = worker->store->ops->monotonic_us(worker->store);
@@ -240,7 +245,7 @@ static void on_view(void *arg, enum store_result result, const struct store_view
       take_others(slot, owner, strcmp(heir, worker->config.id) == 0, view);
     }
     if (slot->state == SLOT_LIVE) {
-      partition_check_gateways(&slot->partition, view->gateways, view->n_gateways, view->now_ms);
+      partition_check_gateways(&slot->partition, view->gateways, view->n_gateways, view->now_ms, on_absent, worker);
     }
   }
   if (worker->expecting) view_within(worker, RENEW_EXPECT_US);

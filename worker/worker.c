@@ -134,14 +134,12 @@ static void stop_turn(struct worker *worker) {
 
 /* The earliest timer of any room, by our estimate of Redis's clock. */
 static uint64_t timers_wait_us(const struct worker *worker) {
-  uint64_t wait_us = MAX_WAIT_US;
+  struct store *store = worker->store;
+  uint64_t wait_us = MAX_WAIT_US, now_us = store->ops->monotonic_us(store);
   for (uint32_t p = 0; p < worker->config.partitions; p++) {
     const struct slot *slot = &worker->slots[p];
-    if (slot->state != SLOT_LIVE || slot->partition.time_asked_ms || caution_is_walking(&slot->caution)) continue;
-    uint64_t due_ms = partition_next_due_ms(&slot->partition);
-    if (due_ms == 0) continue;
-    uint64_t now_ms = worker->store->ops->now_ms(worker->store, p);
-    uint64_t wait = due_ms > now_ms ? (due_ms - now_ms) * 1000 : 0;
+    if (slot->state != SLOT_LIVE || caution_is_walking(&slot->caution)) continue;
+    uint64_t wait = partition_ask_wait_us(&slot->partition, store->ops->now_ms(store, p), now_us);
     if (wait < wait_us) wait_us = wait;
   }
   return wait_us;
