@@ -44,6 +44,7 @@ static const struct {
     {CODE(ROOM_LOST), "the room was lost"},
     {CODE(GATEWAY_LOST), "this gateway has lost its standing"},
     {CODE(PLAYER_KICKED), "removed from the room"},
+    {CODE(RESYNC), "events or answers may have been missed"},
     {CODE(TOO_MANY_CONNECTIONS), "too many connections"},
 };
 

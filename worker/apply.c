@@ -66,14 +66,14 @@ static void answer_with_snapshot(struct request *r, struct member *member, bool 
   answer_joined(r, member, &joined);
 }
 
-static void tell_detached(struct effects *effects, struct binding to, const struct room_id *id, code reason) {
+void apply_tell_detached(struct effects *effects, struct binding to, const char *room, code reason) {
   Heya__V1__ServerMessage message = HEYA__V1__SERVER_MESSAGE__INIT;
   Heya__V1__Detached detached = HEYA__V1__DETACHED__INIT;
-  detached.room = pb_text(id->id);
+  detached.room = pb_text(room);
   detached.reason = reason;
   message.body_case = HEYA__V1__SERVER_MESSAGE__BODY_DETACHED;
   message.detached = &detached;
-  effects_answer(effects, to, id->id, &message, HEYA__BUS__ATTACHMENT__DETACHED);
+  effects_answer(effects, to, room, &message, HEYA__BUS__ATTACHMENT__DETACHED);
 }
 
 /* ---- joining ---- */
@@ -132,7 +132,7 @@ static void seat_again(struct request *r, struct member *member) {
   }
   bool same_conn = member->binding.outlet == r->from.outlet && member->binding.conn == r->from.conn;
   if (!was_away && same_conn && member->binding.attempt >= r->from.attempt) return; /* an older join, late */
-  if (!was_away && !same_conn) tell_detached(r->effects, member->binding, &r->id, CODE(REPLACED));
+  if (!was_away && !same_conn) apply_tell_detached(r->effects, member->binding, r->id.id, CODE(REPLACED));
   member_bind(member, r->from, r->effects->entry.ms);
   member_note_client(member, join->instance, join->connection);
   room_touch_facts(room);
@@ -336,7 +336,8 @@ static bool apply_command(struct request *r) {
     error.message = pb_text(fault_text(error.code));
     error.number = command->number;
     answer_error(r, &error, HEYA__BUS__ATTACHMENT__DETACHED);
-    if (!member) tell_detached(r->effects, r->from, &r->id, CODE(ROOM_LOST)); /* or it would have been told before */
+    if (!member)
+      apply_tell_detached(r->effects, r->from, r->id.id, CODE(ROOM_LOST)); /* or it would have been told before */
     return true;
   }
   uint32_t number = command->number ? command->number : member->window.last + 1;

@@ -2,6 +2,7 @@
 #include "worker/partition.h"
 #include "common/mem.h"
 #include "worker/image.h"
+#include "worker/resync.h"
 #include "worker/walk.h"
 #include "worker/worker_metrics.h"
 #include <stddef.h>
@@ -143,6 +144,16 @@ void partition_load(struct partition *partition, const char *id, struct bytes im
   }
   if (failed) fail(partition, room);
   partition_settle(partition, room);
+}
+
+void partition_resync(struct partition *partition) {
+  struct room *room, *next;
+  HASH_ITER(hh, partition->repository.rooms, room, next) {
+    effects_enter(&partition->effects, STORE_BLAME_ALL,
+                  room->id); /* cppcheck-suppress uninitvar ; HASH_ITER sets it */
+    resync_tell(room, HEYA__V1__ERROR__CODE__RESYNC);
+  }
+  effects_leave(&partition->effects);
 }
 
 struct room *partition_room_due(const struct partition *partition) {

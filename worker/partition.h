@@ -50,6 +50,9 @@ void partition_condemn(struct partition *, const struct store_blame *);
 /* One room as Redis has it (store_room_cb). `heal`: its keys are unsound and are to be written whole. */
 void partition_load(struct partition *, const char *id, struct bytes image, uint64_t tomb_until_ms, bool heal);
 
+/* After loading: events and answers of a commit before may not have been heard. */
+void partition_resync(struct partition *);
+
 /* Applies an entry of its stream, all of its batch; entries at or below the cursor are ignored. */
 void partition_consume(struct partition *, const struct store_entry *);
 

@@ -55,6 +55,7 @@ void worker_destroy(struct worker *worker) {
       caution_close(slot);
       partition_close(&slot->partition);
     }
+    free(slot->stranded);
   }
   arena_close(&worker->frozen);
   free(worker->slots);
@@ -91,8 +92,12 @@ static void init_turn(struct worker *worker) {
 }
 
 bool worker_ready(const struct worker *worker, struct buf *reason) {
-  if (worker->state == WORKER_RUNNING && worker->renewed) return true;
-  buf_append_str(reason, worker->state == WORKER_STOPPING ? "stopping" : "not connected to Redis");
+  uint64_t now_us = worker->store->ops->monotonic_us(worker->store);
+  bool holds_lease = worker->renewed && now_us - worker->renewed_at_us < worker->config.lease_ms * 1000;
+  if (worker->state == WORKER_RUNNING && holds_lease) return true;
+  buf_append_str(reason, worker->state == WORKER_STOPPING ? "stopping"
+                         : worker->renewed                ? "Redis does not renew the lease"
+                                                          : "not connected to Redis");
   return false;
 }
 

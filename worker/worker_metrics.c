@@ -23,6 +23,8 @@ static const struct metric_row rows[] = {
     COUNTER(duplicates, "Resent commands answered with their first outcome."),
     COUNTER(deliveries, "Messages addressed to connections."),
     COUNTER(reads, "Reads of command streams answered."),
+    COUNTER(reads_failed, "Reads of command streams that Redis refused."),
+    COUNTER(renewals_failed, "Renewals of the lease that Redis refused or did not answer."),
     COUNTER(read_pauses, "Times reading waited for a commit, because too much was waiting for it."),
     GAUGE(waiting_bytes, "What waits for the next commit: messages, log entries, changed rooms."),
     COUNTER(commits, "Commits applied."),
