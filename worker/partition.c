@@ -149,9 +149,8 @@ void partition_load(struct partition *partition, const char *id, struct bytes im
 void partition_resync(struct partition *partition) {
   struct room *room, *next;
   HASH_ITER(hh, partition->repository.rooms, room, next) {
-    effects_enter(&partition->effects, STORE_BLAME_ALL,
-                  room->id); /* cppcheck-suppress uninitvar ; HASH_ITER sets it */
-    resync_tell(room, HEYA__V1__ERROR__CODE__RESYNC);
+    effects_enter(&partition->effects, STORE_BLAME_ALL, room->id);
+    resync_tell(room, HEYA__V1__ERROR__CODE__RESYNC); /* cppcheck-suppress uninitvar ; HASH_ITER sets it */
   }
   effects_leave(&partition->effects);
 }
