@@ -1,4 +1,5 @@
-/* Leases and ownership: the functions renew, suspect, worker_close, claim and release of proto/heya.lua. */
+/* Leases and ownership: the functions renew, suspect, worker_close, claim and release of proto/heya.lua.
+ * Whom a claim convicts is in model_blame.c. */
 #include "tests/sim/model.h"
 #include "tests/sim/oracle.h"
 
@@ -100,6 +101,11 @@ enum store_result model_worker_close(struct model *model, const char *id) {
 
 /* ---- claim, release ---- */
 
+static struct stream_id tail_of(const struct model_partition *partition) {
+  const struct model_stream *commands = &partition->commands;
+  return model_stream_len(commands) ? commands->entries[commands->n - 1].id : partition->done;
+}
+
 enum store_result model_claim(struct model *model, uint32_t p, const char *id, const struct store_owner *seen,
                               struct store_claimed *claimed) {
   struct model_partition *partition = &model->partitions[p];
@@ -108,11 +114,13 @@ enum store_result model_claim(struct model *model, uint32_t p, const char *id, c
   if (strcmp(owner, seen->worker) != 0 || partition->epoch != seen->epoch) return STORE_DENIED;
   if (lease_of(model, id) <= now_ms) return STORE_DENIED;
   if (*owner && strcmp(owner, id) != 0 && lease_of(model, owner) > now_ms) return STORE_DENIED;
+  *claimed =
+      (struct store_claimed){.epoch = partition->epoch + 1, .done = partition->done, .tail = tail_of(partition)};
+  model_blames_claimed(model, partition, id, claimed);
   snprintf(partition->owner, sizeof partition->owner, "%s", id);
   partition->epoch++;
   partition->freed_ms = 0;
-  *claimed = (struct store_claimed){.epoch = partition->epoch, .done = partition->done};
-  oracle_claimed(model->sim, p, id, partition->epoch);
+  oracle_claimed(model->sim, p, id, claimed);
   return STORE_OK;
 }
 
@@ -128,11 +136,4 @@ enum store_result model_release(struct model *model, uint32_t p, const char *id,
   struct model_freed freed = {.partition = p, .epoch = epoch};
   if (worker) model_stream_add(model, &worker->control, "", bytes_of(&freed, sizeof freed));
   return STORE_OK;
-}
-
-enum store_result model_blame(struct model *model, uint32_t p, const char *id, uint64_t epoch,
-                              const struct store_blame *blame) {
-  struct model_partition *partition = &model->partitions[p];
-  (void)blame;
-  return strcmp(partition->owner, id) == 0 && partition->epoch == epoch ? STORE_OK : STORE_DENIED;
 }

@@ -13,8 +13,9 @@ void oracle_create(struct sim *sim) {
 
 /* ---- who may speak for a partition ---- */
 
-void oracle_claimed(struct sim *sim, uint32_t p, const char *worker, uint64_t epoch) {
+void oracle_claimed(struct sim *sim, uint32_t p, const char *worker, const struct store_claimed *claimed) {
   struct oracle *oracle = sim->oracle;
+  uint64_t epoch = claimed->epoch;
   if (epoch <= oracle->partitions[p].epoch) sim_fail(sim, "epoch", "partition %u goes back to %" PRIu64, p, epoch);
   oracle->partitions[p].epoch = epoch;
   sim->seen[SEEN_CLAIMS]++;

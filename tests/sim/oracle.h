@@ -86,7 +86,7 @@ struct oracle {
 void oracle_create(struct sim *);
 
 /* ---- from the model of Redis ---- */
-void oracle_claimed(struct sim *, uint32_t partition, const char *worker, uint64_t epoch);
+void oracle_claimed(struct sim *, uint32_t partition, const char *worker, const struct store_claimed *);
 void oracle_released(struct sim *, uint32_t partition);
 void oracle_appended(struct sim *, uint32_t partition, struct stream_id, struct bytes batch);
 void oracle_committed(struct sim *, const char *worker, const struct commit_segment *); /* before it is written */
