@@ -8,20 +8,20 @@ static void start_again(void *arg) {
   faults_repair(arg);
 }
 
-static void replace_later(struct sim *sim) {
+void faults_replace(struct sim *sim) {
   sim_at(sim, sim->now_us + sim_interval(sim, 200000), start_again, sim);
 }
 
 static void kill_worker(struct sim *sim) {
   struct sim_process *process = process_any(sim, true);
   if (process) process_kill(process);
-  replace_later(sim);
+  faults_replace(sim);
 }
 
 static void kill_gateway(struct sim *sim) {
   struct sim_process *process = process_any(sim, false);
   if (process) process_kill(process);
-  replace_later(sim);
+  faults_replace(sim);
 }
 
 /* Mostly about as long as what would be noticed. */
@@ -42,13 +42,13 @@ static void stall_gateway(struct sim *sim) {
 static void drain_worker(struct sim *sim) {
   struct sim_process *process = process_any(sim, true);
   if (process) process_drain(process);
-  replace_later(sim);
+  faults_replace(sim);
 }
 
 static void drain_gateway(struct sim *sim) {
   struct sim_process *process = process_any(sim, false);
   if (process) process_drain(process);
-  replace_later(sim);
+  faults_replace(sim);
 }
 
 static void join_worker(struct sim *sim) {
@@ -79,6 +79,13 @@ static void restart_redis(struct sim *sim) {
     sim_store_break(sim->processes[i]->store, LINK_READS);
   }
   sim_disturbed(sim, sim->redis_stalled_until_us + 2 * sim->plan.lease_ms * 1000);
+}
+
+void faults_noted(struct sim_process *process) {
+  struct sim *sim = process->sim;
+  if (sim->phase != SIM_ACTIVE || !sim_chance(sim, sim->plan.kill_noted_permille)) return;
+  process_kill(process);
+  faults_replace(sim);
 }
 
 static void cut_client(struct sim *sim) {

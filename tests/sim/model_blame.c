@@ -1,6 +1,7 @@
 /* Who is to blame for an owner's death: the function blame of proto/heya.lua, and what its claim does about deaths. A
  * partition keeps one list: facts, which dying owners left, and at most one note, of the owner who lives. */
 #include "tests/sim/model.h"
+#include "tests/sim/oracle.h"
 
 #define DEATH_SOON_MS 60000
 #define DEATHS_MAX    999
@@ -69,5 +70,6 @@ enum store_result model_blame(struct model *model, uint32_t p, const char *id, u
   }
   partition->n_blames = kept;
   if (*blame->room) add(partition, blame);
+  oracle_blamed(model->sim, p, epoch, blame);
   return STORE_OK;
 }

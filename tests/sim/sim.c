@@ -32,6 +32,12 @@ const char *const sim_seen_names[SEEN_KINDS] = {
     [SEEN_REVIVED] = "rooms revived",
     [SEEN_ROUNDS] = "rounds",
     [SEEN_TOO_LATE] = "results too late",
+    [SEEN_POISONED] = "workers poisoned",
+    [SEEN_WORDS] = "last words",
+    [SEEN_CAUTIOUS] = "cautious claims",
+    [SEEN_NOTES] = "notes",
+    [SEEN_CONDEMNED] = "rooms condemned",
+    [SEEN_INNOCENT] = "of them innocent",
 };
 
 /* ---- life ---- */

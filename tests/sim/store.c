@@ -102,6 +102,7 @@ void sim_request_send(struct sim_request *request) {
   struct sim_store *store = request->store;
   struct sim *sim = store->sim;
   struct sim_link *link = &store->links[request->link];
+  if (store->dead) return;
   if (!store->was_ready) {
     request->refused = true;
     process_post(store->process, on_refused, request);
@@ -117,6 +118,12 @@ void sim_request_send(struct sim_request *request) {
   if (at_us < link->arrive_us) at_us = link->arrive_us;
   link->arrive_us = at_us;
   if (!request->lost) sim_at(sim, at_us, arrives, request);
+}
+
+void sim_request_send_apart(struct sim_request *request) {
+  struct sim *sim = request->store->sim;
+  request->connection = request->store->links[request->link].connection;
+  sim_at(sim, sim->now_us + sim_latency(sim), arrives, request);
 }
 
 void *sim_request_new(struct store *base, enum sim_link_name link, const char *what, size_t size) {

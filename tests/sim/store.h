@@ -13,6 +13,7 @@
 
 enum sim_link_name { LINK_COMMANDS, LINK_READS, LINKS };
 
+struct scene;
 struct sim_process;
 struct sim_request;
 
@@ -45,6 +46,9 @@ struct store *sim_store_create(struct sim_process *);
 void sim_store_break(struct sim_store *, enum sim_link_name);
 /* The process is dead: both connections break, and nobody is told. */
 void sim_store_kill(struct sim_store *);
+
+/* The process is about to die in a kind's code, and tells Redis where. */
+void sim_store_last_words(struct sim_store *, const struct scene *);
 
 /* Redis executes nothing before this time; what comes meanwhile waits in order. */
 void sim_store_stall_redis(struct sim *, uint64_t until_us);
