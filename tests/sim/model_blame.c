@@ -25,6 +25,7 @@ static void add(struct model_partition *partition, const struct store_blame *bla
 static void count_deaths(const struct model *model, struct model_partition *partition, bool died) {
   uint64_t lived_ms = model_now_ms(model) - partition->claimed_ms;
   bool moved = stream_id_compare(partition->death_done, partition->done) != 0;
+  if (model->sim->plant == PLANT_DEATHS_FOR_EVER) moved = false;
   if (!*partition->owner || moved) partition->deaths = 0;
   if (died) partition->deaths = lived_ms < DEATH_SOON_MS ? partition->deaths + 1 : 1;
   if (partition->deaths > DEATHS_MAX) partition->deaths = DEATHS_MAX;
@@ -48,7 +49,7 @@ void model_blames_claimed(const struct model *model, struct model_partition *par
                           struct store_claimed *claimed) {
   bool died = *partition->owner && strcmp(partition->owner, claimant) != 0;
   count_deaths(model, partition, died);
-  convict(partition, died);
+  convict(partition, died || model->sim->plant == PLANT_NOTES_CONVICT);
   claimed->deaths = partition->deaths;
   claimed->n_blames = partition->n_blames;
   memcpy(claimed->blames, partition->blames, sizeof claimed->blames);
@@ -68,7 +69,7 @@ enum store_result model_blame(struct model *model, uint32_t p, const char *id, u
     bool replaced = blame->sure && strcmp(old->room, blame->room) == 0;
     if ((old->sure || late) && !replaced) partition->blames[kept++] = *old;
   }
-  partition->n_blames = kept;
+  partition->n_blames = model->sim->plant == PLANT_ONE_BLAME ? 0 : kept;
   if (*blame->room) add(partition, blame);
   oracle_blamed(model->sim, p, epoch, blame);
   return STORE_OK;

@@ -9,7 +9,8 @@
 #define STEPS_MAX          3000000 /* of one run: more means that something spins */
 
 const char *const sim_plant_names[PLANTS] = {
-    "none", "no-fencing", "append-unchecked", "checkpoint-late", "expiry-forgotten", "ghost-delivery"};
+    "none",           "no-fencing",    "append-unchecked", "checkpoint-late", "expiry-forgotten",
+    "ghost-delivery", "notes-convict", "deaths-for-ever",  "one-blame"};
 
 const char *const sim_seen_names[SEEN_KINDS] = {
     [SEEN_FAULTS] = "faults",

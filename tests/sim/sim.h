@@ -13,6 +13,10 @@
  *   oracle_*.c     what must be true after every step, known from the commits alone
  *   main.c         many seeds; stage.c: one of them, from start to full account
  *
+ * Faults are kills, stalls, drains and newcomers among gateways and workers; breaks of any connection; stalls and
+ * restarts of Redis; clients that vanish; commands that kill whoever runs them, and kills between a note and its
+ * step.
+ *
  * All memory of a run comes from one arena that is emptied before the next one, except what product code allocates.
  */
 #ifndef HEYA_TESTS_SIM_SIM_H
@@ -42,6 +46,9 @@ enum sim_plant {
   PLANT_CHECKPOINT_LATE,  /* `done` is written by the next commit, not with its effects */
   PLANT_EXPIRY_FORGOTTEN, /* keys made anew in an expiring room have no time to live */
   PLANT_GHOST_DELIVERY,   /* what a fenced segment says is delivered all the same */
+  PLANT_NOTES_CONVICT,    /* a note convicts its room though its writer lives, or let go */
+  PLANT_DEATHS_FOR_EVER,  /* deaths are counted as in a row, whatever was done between them */
+  PLANT_ONE_BLAME,        /* of several rooms that killed owners the last one is remembered */
   PLANTS
 };
 extern const char *const sim_plant_names[PLANTS];
