@@ -55,9 +55,15 @@ static void join_worker(struct sim *sim) {
   if (process_count(sim, true, true) < sim->plan.workers + 2) process_start(sim, true);
 }
 
+/* Mostly nothing is on its way, and nothing is in doubt afterwards; so half of the time it is seen to that something
+ * is. */
 static void break_link(struct sim *sim) {
   struct sim_process *process = process_any(sim, sim_chance(sim, 600));
   if (!process) return;
+  if (sim_chance(sim, 500)) {
+    sim_store_break_next(process->store, LINK_COMMANDS);
+    return;
+  }
   if (sim_chance(sim, 700)) sim_store_break(process->store, LINK_COMMANDS);
   if (sim_chance(sim, 500)) sim_store_break(process->store, LINK_READS);
 }

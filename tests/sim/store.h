@@ -23,6 +23,7 @@ struct sim_link {
   bool up;      /* as the process knows */
   bool severed; /* nothing sent from now on arrives */
   bool deaf;    /* nothing answered from now on arrives */
+  bool breaks;  /* when the next request is on its way */
   uint64_t connection;
   uint64_t arrive_us, answer_us;    /* the last one in each direction */
   struct sim_request *first, *last; /* not answered, in order */
@@ -44,6 +45,8 @@ struct sim_store {
 struct store *sim_store_create(struct sim_process *);
 /* The connection breaks, now. Idempotent until it is up again. */
 void sim_store_break(struct sim_store *, enum sim_link_name);
+/* It breaks behind the next request, before that can be answered. */
+void sim_store_break_next(struct sim_store *, enum sim_link_name);
 /* The process is dead: both connections break, and nobody is told. */
 void sim_store_kill(struct sim_store *);
 
