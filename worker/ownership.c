@@ -342,6 +342,6 @@ void ownership_turn(struct worker *worker) {
 }
 
 uint64_t ownership_wait_us(const struct worker *worker, uint64_t now_us) {
-  if (worker->renewing || !worker->initialised) return RENEW_MAX_US;
+  if (worker->renewing || worker->retiring || !worker->initialised) return RENEW_MAX_US;
   return worker->renew_at_us > now_us ? worker->renew_at_us - now_us : 0;
 }
