@@ -117,13 +117,20 @@ struct store_entry {
 };
 typedef void store_read_cb(void *arg, enum store_result, const struct store_entry *, size_t n);
 
+/* A segment that was not applied, because keys of its partition, or of a room in it, are damaged. */
+struct store_refused {
+  uint32_t partition;
+  const char *message;
+  const char *wrong_room; /* a key of this room has the wrong type: commit it `whole`; NULL: it is not about a room */
+};
 struct store_commit_outcome {
   const uint32_t *fenced; /* partitions whose segment was not applied, because they are not this worker's any more */
   size_t n_fenced;
   const char *const *gone; /* gateways that are dead: their deliveries were dropped */
   size_t n_gone;
-  const char *wrong_room; /* with STORE_FAILED: a key of this room has the wrong type; commit it `whole` */
-  const char *message;    /* with STORE_FAILED, STORE_BROKEN */
+  const struct store_refused *refused;
+  size_t n_refused;
+  const char *message; /* with STORE_FAILED, STORE_BROKEN: about all of it */
 };
 typedef void store_commit_cb(void *arg, enum store_result, const struct store_commit_outcome *);
 

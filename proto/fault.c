@@ -48,6 +48,7 @@ static const struct {
     {CODE(SPECTATOR), "who watches has no say"},
     {CODE(NO_SUCH_MEMBER), "no such player is in the room"},
     {CODE(PLAYER_KICKED), "removed from the room"},
+    {CODE(RESYNC), "events or answers may have been missed"},
     {CODE(ROLLED_BACK), "the room is back where it was saved last"},
     {CODE(TOO_MANY_CONNECTIONS), "too many connections"},
 };

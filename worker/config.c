@@ -20,7 +20,8 @@ static const char *take_properties(struct config *config, const Heya__V1__Config
   if (message->n_properties > CONFIG_PROPERTIES_MAX) return "config.properties: at most 8";
   for (size_t i = 0; i < message->n_properties; i++) {
     const Heya__V1__Property *property = message->properties[i];
-    if (!property_name_is_valid(property->name, strlen(property->name))) return "config.properties: not a property's name";
+    if (!property_name_is_valid(property->name, strlen(property->name)))
+      return "config.properties: not a property's name";
     if (!property_value_is_valid(property->value, strlen(property->value))) {
       return "config.properties: a value is one line of up to 64 bytes";
     }

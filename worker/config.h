@@ -1,5 +1,5 @@
-/* What a room's maker and its host decide about it beside the kind's options: title, password, whether it is listed, how many
- * may watch, and properties for listings. Part of the room; owned by it. */
+/* What a room's maker and its host decide about it beside the kind's options: title, password, whether it is listed,
+ * how many may watch, and properties for listings. Part of the room; owned by it. */
 #ifndef HEYA_WORKER_CONFIG_H
 #define HEYA_WORKER_CONFIG_H
 
@@ -27,8 +27,8 @@ struct config {
   size_t n_properties;
 };
 
-/* Takes what a client sent, which is hostile, for a kind that lets so many watch. Why not, or NULL; *out is then unchanged
- * if it is not NULL. `message` NULL: all defaults. */
+/* Takes what a client sent, which is hostile, for a kind that lets so many watch. Why not, or NULL; *out is then
+ * unchanged if it is not NULL. `message` NULL: all defaults. */
 const char *config_take(struct config *out, const Heya__V1__Config *message, uint32_t kind_max_spectators);
 
 /* The same as a message, in the arena; strings point into the config. */

@@ -1,4 +1,5 @@
-/* An entry of a stream on its way through a handler: between apply.c, which dispatches, and the files that do the work. */
+/* An entry of a stream on its way through a handler: between apply.c, which dispatches, and the files that do the
+ * work. */
 #ifndef HEYA_WORKER_REQUEST_H
 #define HEYA_WORKER_REQUEST_H
 
@@ -27,12 +28,13 @@ bool join_apply(struct request *);
 struct room_plan {
   Heya__Bus__Mode mode;
   struct bytes options;
-  uint32_t max_members; /* 0: the kind's */
+  uint32_t max_members;           /* 0: the kind's */
   const Heya__V1__Config *config; /* NULL: all defaults */
 };
 /* Finds r->room or makes it, without anybody in it. What is made here and left empty by its maker is to be forgotten
  * (partition_forget) or given an end (room_await). */
-Heya__V1__Error__Code join_find_or_open(struct request *, const struct room_plan *, bool *created, struct kind_reply *);
+Heya__V1__Error__Code join_find_or_open(struct request *, const struct room_plan *, bool *created,
+                                        struct kind_reply *);
 /* Whether the plan's sizes can be right. */
 bool join_plan_is_sound(const struct room_plan *);
 

@@ -1,5 +1,5 @@
-/* Seats that are kept for players who are not there yet: reserved by whoever opened the room, until a stream time. A kept seat
- * counts as taken for everybody else, and opens locks and passwords for its player. Part of the room. */
+/* Seats that are kept for players who are not there yet: reserved by whoever opened the room, until a stream time. A
+ * kept seat counts as taken for everybody else, and opens locks and passwords for its player. Part of the room. */
 #ifndef HEYA_WORKER_SEATS_H
 #define HEYA_WORKER_SEATS_H
 

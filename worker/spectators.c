@@ -84,11 +84,13 @@ void spectators_join(struct request *r, const Heya__Bus__Join *join) {
   }
   struct member *before = spectators_find(room, r->entry->player);
   if (before && member_has_newer_client(before, join->instance, join->connection)) {
-    answer_refuse(&r->asker, CODE(STALE), "this client has come by a newer connection", HEYA__BUS__ATTACHMENT__DETACHED);
+    answer_refuse(&r->asker, CODE(STALE), "this client has come by a newer connection",
+                  HEYA__BUS__ATTACHMENT__DETACHED);
     return;
   }
   if (before) {
-    answer_detached(&(struct asker){.effects = r->effects, .from = before->binding, .room = room->id}, CODE(REPLACED));
+    answer_detached(&(struct asker){.effects = r->effects, .from = before->binding, .room = room->id},
+                    CODE(REPLACED));
     spectators_remove(room, before);
   }
   struct member *spectator = member_create(r->entry->player, join->name, (struct bytes){0});

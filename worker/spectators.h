@@ -1,5 +1,5 @@
-/* Who watches a room: receives what all receive, is no member, has no say, and loses his place with his connection. Kept as
- * members in a list of their own, which the kind does not see. */
+/* Who watches a room: receives what all receive, is no member, has no say, and loses his place with his connection.
+ * Kept as members in a list of their own, which the kind does not see. */
 #ifndef HEYA_WORKER_SPECTATORS_H
 #define HEYA_WORKER_SPECTATORS_H
 

@@ -219,8 +219,12 @@ void on_commit(void *arg, enum store_result result, const struct store_commit_ou
   on_done(arg, result);
   for (size_t i = 0; i < outcome->n_fenced; i++) add(answer, "fenced:%u ", (unsigned)outcome->fenced[i]);
   for (size_t i = 0; i < outcome->n_gone; i++) add(answer, "gone:%s ", outcome->gone[i]);
-  snprintf(answer->wrong_room, sizeof answer->wrong_room, "%s", outcome->wrong_room ? outcome->wrong_room : "");
-  snprintf(answer->message, sizeof answer->message, "%s", outcome->message ? outcome->message : "");
+  const struct store_refused *refused = outcome->n_refused ? &outcome->refused[0] : NULL;
+  const char *message = refused ? refused->message : outcome->message;
+  answer->n_refused = outcome->n_refused;
+  snprintf(answer->wrong_room, sizeof answer->wrong_room, "%s",
+           refused && refused->wrong_room ? refused->wrong_room : "");
+  snprintf(answer->message, sizeof answer->message, "%s", message ? message : "");
 }
 
 static void on_open(void *arg, enum store_result result, uint64_t generation, const uint64_t *numbers, size_t n) {

@@ -40,6 +40,7 @@ struct answer {
   size_t n;
   struct stream_id last; /* id of the last entry or delivery */
   char after[128];       /* of list */
+  size_t n_refused;
   char wrong_room[96];
   uint64_t numbers[16];
   struct store_view view; /* owners and counts only: pointers are gone */
