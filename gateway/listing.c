@@ -60,7 +60,7 @@ static Heya__V1__RoomInfo *room_info(struct arena *arena, const struct store_lis
   info->max_members = row->max_members;
   info->properties = arena_alloc(arena, row->n_properties * sizeof(Heya__V1__Property *));
   for (size_t i = 0; i < row->n_properties; i++) {
-    const struct store_filter *from = &row->properties[i];
+    const struct property *from = &row->properties[i];
     if (!property_name_is_valid(from->name, strlen(from->name))) continue;
     if (!property_value_is_valid(from->value, strlen(from->value))) continue;
     Heya__V1__Property *property = arena_alloc(arena, sizeof *property);
@@ -91,8 +91,7 @@ static void answer_rooms(struct session *session, uint32_t request, const struct
   session_send(session, &answer);
 }
 
-static void on_rows(void *arg, enum store_result result, const struct store_list_row *rows, size_t n,
-                    const char *after) {
+static void on_rows(void *arg, enum store_result result, const struct store_list_page *page) {
   struct listing *listing = arg;
   struct session *session = sessions_find(listing->sessions, listing->conn);
   uint32_t request = listing->request;
@@ -102,7 +101,7 @@ static void on_rows(void *arg, enum store_result result, const struct store_list
   if (!session) return;
   session->lists--;
   switch (result) {
-  case STORE_OK: answer_rooms(session, request, rows, n, after); break;
+  case STORE_OK: answer_rooms(session, request, page->rows, page->n, page->after); break;
   case STORE_LOST:
   case STORE_FULL:
     session_refuse(session, request, &(struct refusal){.code = CODE(BUSY), .retry_after_ms = UPLINK_RETRY_AFTER_MS});
@@ -115,11 +114,11 @@ static void on_rows(void *arg, enum store_result result, const struct store_list
 
 static void ask_store(struct session *session, struct listing *listing, const Heya__V1__List *list) {
   struct sessions *sessions = session->sessions;
-  struct store_filter where[LISTING_WHERE_MAX];
+  struct property where[LISTING_WHERE_MAX];
   uint32_t limit = list->limit ? list->limit : LISTING_LIMIT_DEFAULT;
   if (limit > LISTING_LIMIT_MAX) limit = LISTING_LIMIT_MAX;
   for (size_t i = 0; i < list->n_where; i++) {
-    where[i] = (struct store_filter){.name = list->where[i]->name, .value = list->where[i]->value};
+    where[i] = (struct property){.name = list->where[i]->name, .value = list->where[i]->value};
   }
   sessions->store->ops->list(sessions->store,
                              &(struct store_list){.kind = list->kind,

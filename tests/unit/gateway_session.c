@@ -439,7 +439,7 @@ Test(session, list_shows_rooms_and_leaves_out_what_makes_no_sense) {
   cr_assert_str_eq(world.store->list.kind, "live");
   cr_assert_eq(world.store->list.limit, 50);
   cr_assert_eq(world.store->list.n_where, 1);
-  struct store_filter properties[] = {{"live_id", "7"}, {"Bad Name", "1"}};
+  struct property properties[] = {{"live_id", "7"}, {"Bad Name", "1"}};
   struct store_list_row rows[] = {{.room = "live/a",
                                    .status = "open",
                                    .host = "bob",
