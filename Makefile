@@ -15,7 +15,7 @@ COMMON_SRC  := buf log option option_value option_print metric clock endpoint pe
                redis_reply store store_commit store_redis store_redis_call store_redis_clock store_redis_setup store_redis_worker \
                store_redis_gateway store_redis_read store_redis_load
 GATEWAY_SRC := options gateway_metrics listener conn conn_http http handshake files ws outbox limits addresses auth jwt attachment \
-               session requests listing uplink_queue uplink downlink gateway
+               session requests list_query listed listing uplink_queue uplink downlink gateway
 WORKER_SRC  := options worker_metrics effects answer queue frames command tick rollback room room_kind backlog member session_window group image record timers repository \
                partition walk apply assignment intake ownership caution loop commit last_words watchdog worker kinds/registry kinds/shared \
                kinds/chat kinds/live kinds/live_state

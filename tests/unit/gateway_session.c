@@ -450,6 +450,7 @@ Test(session, list_shows_rooms_and_leaves_out_what_makes_no_sense) {
                                   {.room = "live/b:members", .status = "open", .host = "bob"},
                                   {.room = "live/c", .status = "locked", .host = "\xff"}};
   fake_store_list(world.store, STORE_OK, rows, 3, "9 live/c");
+  fake_store_list(world.store, STORE_OK, NULL, 0, "9 live/c");
   const Heya__V1__ServerMessage *answer = fake_client_hear(client);
   cr_assert_eq(answer->request, 3);
   cr_assert_eq(answer->rooms->n_rooms, 2);
