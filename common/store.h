@@ -17,6 +17,7 @@
 #define HEYA_COMMON_STORE_H
 
 #include "common/commit.h"
+#include "proto/facts.h"
 #include "proto/names.h"
 
 enum store_result {
@@ -164,12 +165,9 @@ struct store_delivery {
 };
 typedef void store_deliveries_cb(void *arg, enum store_result, const struct store_delivery *, size_t n);
 
-struct store_filter {
-  const char *name, *value;
-};
 struct store_list {
   const char *kind;
-  const struct store_filter *where;
+  const struct property *where;
   size_t n_where;
   bool joinable;
   uint32_t limit;
@@ -178,10 +176,18 @@ struct store_list {
 struct store_list_row {
   const char *room, *status, *host;
   uint32_t members, max_members;
-  const struct store_filter *properties;
+  uint64_t created_ms; /* its place in the listing index */
+  const struct property *properties;
   size_t n_properties;
 };
-typedef void store_list_cb(void *arg, enum store_result, const struct store_list_row *, size_t n, const char *after);
+struct store_list_page {
+  const struct store_list_row *rows; /* newest first, those of one millisecond by id, downwards */
+  size_t n;
+  const char *after; /* for the next page; "" at the end */
+  uint64_t examined; /* rooms looked at, those that did not match too */
+};
+/* The page is empty unless STORE_OK; valid during the call. */
+typedef void store_list_cb(void *arg, enum store_result, const struct store_list_page *);
 
 /* ---- the table ---- */
 

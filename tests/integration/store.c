@@ -732,19 +732,68 @@ Test(store, list_pages_newest_first_and_forgets_expired_rooms) {
   cr_assert_eq(redis_integer(f.redis, "ZCARD heya:rooms:chat"), 10);
 }
 
+Test(store, list_tells_when_rooms_were_made_and_how_many_it_examined) {
+  char id[32];
+  for (int i = 0; i < 5; i++) {
+    snprintf(id, sizeof id, "chat/r%d", i);
+    put_room(id, "open", 1, i % 2 ? "en" : "de", 100 + i);
+  }
+  struct property where[] = {{"lang", "en"}};
+  struct answer answer = do_list(&f, &(struct store_list){.kind = "chat", .limit = 10, .where = where, .n_where = 1});
+  cr_assert_eq(answer.n, 2);
+  cr_assert(answer.numbers[0] == 103 && answer.numbers[1] == 101);
+  cr_assert_eq(answer.number, 5);
+}
+
+Test(store, list_examines_a_part_of_many_rooms_and_goes_on_from_there) {
+  char id[32], after[128];
+  for (int i = 0; i < 400; i++) {
+    snprintf(id, sizeof id, "chat/r%d", i);
+    put_room(id, "open", 1, i == 10 ? "en" : "de", 100 + i);
+  }
+  struct property where[] = {{"lang", "en"}};
+  struct store_list list = {.kind = "chat", .limit = 10, .where = where, .n_where = 1};
+  struct answer answer = do_list(&f, &list);
+  cr_assert_eq(answer.n, 0);
+  cr_assert_eq(answer.number, 250);
+  snprintf(after, sizeof after, "%s", answer.after);
+  list.after = after;
+  answer = do_list(&f, &list);
+  cr_assert_str_eq(answer.text, "chat/r10 open ann 1/4 lang=en; ");
+  cr_assert_eq(answer.number, 150);
+  cr_assert_str_eq(answer.after, "");
+}
+
+/* More than one call examines, as after a batch that made them all. */
+Test(store, list_goes_on_among_many_rooms_of_one_millisecond) {
+  char id[32], after[128] = "";
+  size_t n = 0, pages = 0;
+  for (int i = 0; i < 1300; i++) {
+    snprintf(id, sizeof id, "chat/r%04d", i);
+    put_room(id, "open", 1, "en", 100);
+  }
+  do {
+    struct answer answer = do_list(&f, &(struct store_list){.kind = "chat", .limit = 300, .after = after});
+    ok(answer);
+    n += answer.n;
+    snprintf(after, sizeof after, "%s", answer.after);
+  } while (after[0] && ++pages < 20);
+  cr_assert_eq(n, 1300);
+}
+
 Test(store, list_filters_by_property_and_joinability) {
   put_room("chat/en", "open", 1, "en", 1);
   put_room("chat/de", "open", 1, "de", 2);
   put_room("chat/full", "open", 4, "en", 3);
   put_room("chat/playing", "playing", 1, "en", 4);
-  struct store_filter where[] = {{"lang", "en"}};
+  struct property where[] = {{"lang", "en"}};
   struct store_list list = {.kind = "chat", .limit = 10, .joinable = true, .where = where, .n_where = 1};
   cr_assert_str_eq(do_list(&f, &list).text, "chat/en open ann 1/4 lang=en; ");
   list.joinable = false;
   cr_assert_eq(do_list(&f, &list).n, 3);
   where[0].value = "";
   cr_assert_eq(do_list(&f, &list).n, 4);
-  where[0] = (struct store_filter){"mode", "x"};
+  where[0] = (struct property){"mode", "x"};
   cr_assert_eq(do_list(&f, &list).n, 0);
 }
 

@@ -35,7 +35,7 @@ struct answer {
   enum store_result result;
   char text[32768]; /* see above; cut to fit */
   char message[512];
-  uint64_t number; /* epoch, generation, partitions */
+  uint64_t number; /* epoch, generation, partitions, rooms examined */
   struct stream_id done;
   size_t n;
   struct stream_id last; /* id of the last entry or delivery */

@@ -441,7 +441,7 @@ static bool run_list(struct sim_request *request) {
 
 static void finish_list(struct sim_request *request, enum store_result result) {
   struct listing_call *call = (struct listing_call *)(void *)request;
-  call->callback(call->arg, result, NULL, 0, "");
+  call->callback(call->arg, result, &(struct store_list_page){.after = ""});
 }
 
 /* What is listed is no promise that could be broken here: nothing. */
