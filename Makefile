@@ -17,7 +17,7 @@ GATEWAY_SRC := options gateway_metrics listener conn conn_http http handshake fi
                session requests listing uplink_queue uplink downlink gateway
 WORKER_SRC  := options worker_metrics effects answer queue frames command tick rollback room room_kind backlog member session_window group image record timers repository \
                partition walk apply assignment intake ownership caution loop commit last_words watchdog worker kinds/registry kinds/shared \
-               kinds/chat kinds/live kinds/live_state
+               kinds/chat kinds/gomoku_board kinds/live kinds/live_state
 SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client wait fake_store fake_clients fake_gateway \
                partition_bench worker_store
 UNIT_SRC    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
