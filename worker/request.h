@@ -5,6 +5,7 @@
 
 #include "proto/bus.pb-c.h"
 #include "worker/answer.h"
+#include "worker/kind.h"
 #include "worker/partition.h"
 
 struct request {
@@ -18,6 +19,8 @@ struct request {
 };
 
 #define CODE(name) HEYA__V1__ERROR__CODE__##name
+
+#define PROFILE_MAX_BYTES 4096 /* of a member */
 
 /* ---- worker/join.c ---- */
 
