@@ -7,8 +7,6 @@
 #include "worker/spectators.h"
 #include "worker/worker_metrics.h"
 
-#define ANY_ATTEMPT UINT32_MAX /* see spectators_bound_to, which knows it too */
-
 /* ---- leaving ---- */
 
 static bool apply_leave(struct request *r) {

@@ -20,7 +20,8 @@ struct request {
 
 #define CODE(name) HEYA__V1__ERROR__CODE__##name
 
-#define PROFILE_MAX_BYTES 4096 /* of a member */
+#define ANY_ATTEMPT       UINT32_MAX /* in a Disconnected: whatever the connection's last join was */
+#define PROFILE_MAX_BYTES 4096       /* of a member */
 
 /* ---- worker/join.c ---- */
 

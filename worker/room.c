@@ -191,6 +191,7 @@ void room_unseat(struct room *room, struct member *member, Heya__V1__LeaveReason
 }
 
 void room_kick(struct room *room, struct member *member) {
+  command_refuse_waiting(room, member->player, HEYA__V1__ERROR__CODE__NOT_IN_ROOM);
   answer_detached(&(struct asker){.effects = room->effects, .from = member->binding, .room = room->id},
                   HEYA__V1__ERROR__CODE__PLAYER_KICKED);
   room_unseat(room, member, HEYA__V1__LEAVE_REASON__KICKED);

@@ -16,7 +16,7 @@ struct member *spectators_find(const struct room *room, const char *player) {
 }
 
 struct member *spectators_bound_to(const struct room *room, struct binding binding) {
-  bool any = binding.attempt == UINT32_MAX;
+  bool any = binding.attempt == ANY_ATTEMPT;
   for (size_t i = 0; i < room->n_spectators; i++) {
     if (any) binding.attempt = room->spectators[i]->binding.attempt;
     if (member_is_bound_to(room->spectators[i], binding)) return room->spectators[i];

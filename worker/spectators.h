@@ -10,7 +10,7 @@ struct request;
 /* How many the room lets in: what its host says, within what the kind says. */
 uint32_t spectators_max(const struct room *);
 struct member *spectators_find(const struct room *, const char *player); /* NULL: he does not watch */
-/* Whose place is of this join of this connection; with attempt UINT32_MAX of any join of it. NULL: nobody's. */
+/* Whose place is of this join of this connection; with ANY_ATTEMPT of any join of it. NULL: nobody's. */
 struct member *spectators_bound_to(const struct room *, struct binding);
 
 /* The player of the entry, a join, comes to watch r->room, which is there. Answers him. */

@@ -450,12 +450,26 @@ Test(manage, who_is_kicked_in_a_frame_gets_an_answer_for_what_he_has_waiting) {
   bench_frame(&bench, now_ms + 200);
   cr_assert_eq(events(ann, EVENT(PAYLOAD)), 2, "not the one behind the kick");
   cr_assert(is_acked(bob));
-  bool refused = false, told = false;
+  size_t refused = 0, told = 0; /* which of the messages to bob, from 1 */
   for (size_t i = 0; i < bench_count_to(&bench, "g-1", 2); i++) {
     const Heya__V1__ServerMessage *message = said(bob, i);
-    told = told || message->body_case == BODY(DETACHED);
-    refused = refused || (message->body_case == BODY(ERROR) && message->error->code == CODE(NOT_IN_ROOM) &&
-                          message->error->number == 2);
+    if (message->body_case == BODY(DETACHED)) told = i + 1;
+    if (message->body_case == BODY(ERROR) && message->error->code == CODE(NOT_IN_ROOM)) refused = i + 1;
   }
   cr_assert(refused && told);
+  cr_assert_lt(refused, told, "the last word is that he is out");
+  cr_assert_eq(said(bob, refused - 1)->error->number, 2);
+}
+
+Test(manage, bytes_that_are_no_action_are_refused_in_their_turn) {
+  start_clock();
+  struct room *room = bench_room(&bench, CLOCK);
+  struct queued item = {
+      .player = "ann", .number = 1, .manage = true, .payload = (char[]){"\xff\xff"}, .len = 2}; /* as in an image */
+  cr_assert(queue_add(&room->queue, &item));
+  room_touch(room);
+  bench_commit(&bench);
+  bench_drop(&bench);
+  bench_frame(&bench, now_ms + 200);
+  expect_error(ann, CODE(INVALID_ARGUMENT));
 }
