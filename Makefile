@@ -15,9 +15,11 @@ COMMON_SRC  := buf log option option_value option_print metric clock endpoint pe
                store_redis_gateway store_redis_read store_redis_load
 GATEWAY_SRC := options gateway_metrics listener conn conn_http http handshake files ws outbox limits addresses auth jwt attachment \
                session requests listing uplink_queue uplink downlink gateway
+LUA_SRC     := script script_vm script_sandbox script_string script_pattern script_keys script_state script_json script_proto \
+               script_payload script_effects script_api script_api_act script_call script_kind script_add
 WORKER_SRC  := options worker_metrics effects answer queue frames command tick rollback room room_kind backlog member session_window group image record timers repository \
                partition walk apply assignment intake ownership caution loop commit last_words watchdog worker kinds/registry kinds/shared \
-               kinds/chat kinds/live kinds/live_state
+               kinds/chat kinds/live kinds/live_state $(LUA_SRC:%=lua/%)
 SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client wait fake_store fake_clients fake_gateway \
                partition_bench worker_store
 UNIT_SRC    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
@@ -39,11 +41,13 @@ SAN  := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT  := -O1 -g
 WARN += -Wno-cast-qual # clang sees the casts within protobuf-c's INIT macros, which gcc leaves to their system header
 endif
-SYSTEM_INCLUDES := -isystem $(B)/gen
+LUAJIT := $(shell pkg-config --cflags-only-I luajit)
+SYSTEM_INCLUDES := -isystem $(B)/gen $(LUAJIT:-I%=-isystem %)
 CPPFLAGS += -I. $(SYSTEM_INCLUDES) -D_GNU_SOURCE
 CFLAGS   += -std=c11 $(OPT) $(WARN) $(SAN) -fno-strict-aliasing -MD -MP
 LDFLAGS  += $(SAN)
 LIBS     := -lhiredis -lprotobuf-c -ljansson -lmicrohttpd -lev -lm -ldl
+WORKER_LIBS  := -lluajit-5.1
 GATEWAY_LIBS := -lwslay -lhttp_parser -ljwt -lcrypto
 
 # ---- what is built --------------------------------------------------------------------------------------------------
@@ -58,7 +62,7 @@ GATEWAY_OBJ := $(call objects,gateway,$(GATEWAY_SRC))
 WORKER_OBJ  := $(call objects,worker,$(WORKER_SRC))
 SUPPORT_OBJ := $(call objects,tests/support,$(SUPPORT_SRC))
 UNIT_OBJ    := $(call objects,tests/unit,$(UNIT_SRC))
-KINDS_OBJ   := $(call objects,tests/kinds,$(KINDS_SRC)) $(filter $(B)/worker/kinds/%,$(WORKER_OBJ))
+KINDS_OBJ   := $(call objects,tests/kinds,$(KINDS_SRC)) $(filter $(B)/worker/kinds/% $(B)/worker/lua/%,$(WORKER_OBJ))
 INTEGRATION_OBJ := $(call objects,tests/integration,$(INTEGRATION_SRC))
 CHAOS_OBJ   := $(call objects,tests/chaos,$(CHAOS_SRC))
 
@@ -78,7 +82,7 @@ $(B)/heya-gateway: $(B)/gateway/main.o $(B)/libgateway.a $(B)/libcommon.a $(B)/l
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(GATEWAY_LIBS) $(LIBS)
 # All of the libraries, exported: kinds in shared objects use them.
 $(B)/heya-worker: $(B)/worker/main.o $(B)/libworker.a $(B)/libcommon.a $(B)/libproto.a
-	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ -Wl,--whole-archive $^ -Wl,--no-whole-archive $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ -Wl,--whole-archive $^ -Wl,--no-whole-archive $(WORKER_LIBS) $(LIBS)
 
 # A kind that crashes when asked to, and one for another version of worker/kind.h: see tests/support/poison_kind.c.
 POISON := $(B)/poison.so $(B)/poison-abi.so
@@ -87,10 +91,10 @@ $(POISON): tests/support/poison_kind.c worker/kind.h common/buf.h | $(GEN_H)
 	$(Q)$(CC) $(CPPFLAGS) $(filter-out -MD -MP,$(CFLAGS)) $(LDFLAGS) -fPIC -shared -o $@ $<
 
 $(B)/unit: $(UNIT_OBJ) $(B)/libsupport.a $(B)/libgateway.a $(B)/libworker.a $(B)/libcommon.a $(B)/libproto.a
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(GATEWAY_LIBS) $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(GATEWAY_LIBS) $(WORKER_LIBS) $(LIBS)
 # The kinds against a fake room, so without libworker.
 $(B)/kinds: $(KINDS_OBJ) $(B)/libcommon.a $(B)/libproto.a
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(WORKER_LIBS) $(LIBS)
 $(B)/integration: $(INTEGRATION_OBJ) $(B)/libsupport.a $(B)/libcommon.a $(B)/libproto.a | $(POISON)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion -lwslay -lcrypto -ljwt $(LIBS)
 
@@ -159,7 +163,7 @@ SIM_OBJ  := $(call objects,tests/sim,$(SIM_SRC))
 SIM_LIBS := $(B)/libgateway.a $(B)/libworker.a $(B)/libcommon.a $(B)/libproto.a
 $(B)/sim/sim: $(SIM_OBJ) $(SIM_LIBS)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(GATEWAY_LIBS) $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(GATEWAY_LIBS) $(WORKER_LIBS) $(LIBS)
 
 .PHONY: sim sim-plants
 sim: $(B)/sim/sim
@@ -178,11 +182,11 @@ $(B)/sim/plants/%/sim: tests/sim/plants/%.patch $(B)/sim/sim
 	  $(CC) $(CPPFLAGS) $(filter-out -MD -MP,$(CFLAGS)) -Wno-unused -c -o $(@D)/$$source.o $(@D)/$$source || exit 1; \
 	  objects="$$objects $(@D)/$$source.o"; \
 	done; \
-	$(CC) $(LDFLAGS) -o $@ $(SIM_OBJ) $$objects $(SIM_LIBS) $(GATEWAY_LIBS) $(LIBS)
+	$(CC) $(LDFLAGS) -o $@ $(SIM_OBJ) $$objects $(SIM_LIBS) $(GATEWAY_LIBS) $(WORKER_LIBS) $(LIBS)
 
 # ---- house keeping --------------------------------------------------------------------------------------------------
 
-SOURCES := $(wildcard common/*.[ch] proto/*.[ch] gateway/*.[ch] worker/*.[ch] worker/kinds/*.[ch] tests/*/*.[ch])
+SOURCES := $(wildcard common/*.[ch] proto/*.[ch] gateway/*.[ch] worker/*.[ch] worker/kinds/*.[ch] worker/lua/*.[ch] tests/*/*.[ch])
 .PHONY: format lint install clean help compile_commands.json
 format:
 	clang-format -i $(SOURCES)
