@@ -73,6 +73,7 @@ struct room *room_open(const struct kind *kind, struct bytes options, uint64_t n
   struct room *room = xcalloc(1, sizeof *room);
   room->kind = kind;
   room->now_ms = now_ms;
+  room->tick_hz = kind->tick_hz;
   room->state = xcalloc(1, kind->state_size);
   room->events = xcalloc(FAKE_EVENTS_MAX, sizeof *room->events);
   arena_init(&room->arena, 1024, 64u << 20);
@@ -173,6 +174,13 @@ void room_step_time(struct room *room, uint64_t now_ms) {
   }
 }
 
+bool room_tick(struct room *room) {
+  struct kind_tick tick = {.frame = ++room->frame, .length_ns = 1000000000u / room->kind->tick_hz};
+  bool changed = room->kind->tick(room, &tick);
+  settle(room);
+  return changed;
+}
+
 bool room_would_load(struct room *room, struct bytes state) {
   void *mine = room->state;
   void *copy = xmalloc(state.len);
@@ -230,12 +238,29 @@ const char *room_id(const struct room *room) {
   return "fake/room";
 }
 
+const struct kind *room_kind(const struct room *room) {
+  return room->kind;
+}
+
 void *room_state(const struct room *room) {
   return room->state;
 }
 
 uint64_t room_time_ms(const struct room *room) {
   return room->now_ms;
+}
+
+void room_set_tick_hz(struct room *room, uint32_t hz) {
+  room->effects++;
+  room->tick_hz = hz;
+}
+
+uint32_t room_tick_hz(const struct room *room) {
+  return room->tick_hz;
+}
+
+uint64_t room_frame(const struct room *room) {
+  return room->frame;
 }
 
 uint32_t room_max_members(const struct room *room) {

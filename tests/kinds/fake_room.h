@@ -48,6 +48,8 @@ struct room {
   void *state;
   struct buf saved; /* what save gave after the last call */
   uint64_t now_ms;
+  uint32_t tick_hz;
+  uint64_t frame; /* that began last */
   struct arena arena;
   struct buf options;
   struct member *members[FAKE_MEMBERS_MAX]; /* longest-seated first; the first is the host */
@@ -78,6 +80,9 @@ kind_code room_command(struct room *room, const char *player, struct bytes paylo
 
 /* Moves the time and fires what is due, the earliest first. The time stays when now_ms is not later. */
 void room_step_time(struct room *room, uint64_t now_ms);
+
+/* The next frame, of a kind that ticks; what tick returns. */
+bool room_tick(struct room *room);
 
 /* What a new owner would make of these bytes, in a room like this one; the room stays as it is. */
 bool room_would_load(struct room *room, struct bytes state);

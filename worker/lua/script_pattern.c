@@ -153,7 +153,8 @@ static size_t match_back(struct walk *w, size_t s, size_t p) {
   if (index >= w->m->n_captures || w->m->captures[index].what == CAPTURE_OPEN)
     return wrong(w, "invalid capture index");
   const struct pattern_capture *capture = &w->m->captures[index];
-  size_t len = capture->what == CAPTURE_TEXT ? capture->len : 0;
+  size_t len = capture->len;
+  if (capture->what == CAPTURE_POSITION) return FAILED;
   for (size_t i = 0; i < len / 64; i++) step(w);
   if (w->over || w->subject_len - s < len || memcmp(w->subject + s, w->subject + capture->from, len) != 0)
     return FAILED;

@@ -31,11 +31,14 @@ static const struct {
 
 /* ---- functions of ours ---- */
 
+#define CATCH_STEPS 500 /* unwinding takes as long as so many instructions */
+
 /* Lua's pcall, but what stops a script passes through it. */
 static int sandbox_pcall(lua_State *L) {
   luaL_checkany(L, 1);
   int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
   script_vm_pass_on(L);
+  if (status) script_vm_charge(L, CATCH_STEPS);
   lua_pushboolean(L, status == 0);
   lua_insert(L, 1);
   return lua_gettop(L);

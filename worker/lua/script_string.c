@@ -5,6 +5,7 @@
 
 #include <lauxlib.h>
 #include <stdbool.h>
+#include <string.h>
 
 /* ---- matching ---- */
 
@@ -68,10 +69,18 @@ static int find_plain(lua_State *L, struct bytes subject, struct bytes text, siz
   return 2;
 }
 
+/* A pattern without anything special is just text, of any length. */
+static bool is_plain(struct bytes text) {
+  const char *c = text.data;
+  for (size_t i = 0; i < text.len; i++)
+    if (c[i] == '\0' || strchr("^$*+?.([%-", c[i])) return false;
+  return true;
+}
+
 static int string_find(lua_State *L) {
   struct pattern pattern = {.subject = string_arg(L, 1), .text = string_arg(L, 2)};
   size_t from = start_arg(L, pattern.subject.len);
-  if (lua_toboolean(L, 4)) return find_plain(L, pattern.subject, pattern.text, from);
+  if (lua_toboolean(L, 4) || is_plain(pattern.text)) return find_plain(L, pattern.subject, pattern.text, from);
   if (!find_next(L, &pattern, from)) return 0;
   lua_pushinteger(L, (lua_Integer)pattern.from + 1);
   lua_pushinteger(L, (lua_Integer)pattern.end);
