@@ -136,8 +136,9 @@ static bool open_listener(struct program *program) {
 
 static bool open_program(struct program *program) {
   struct store_redis_options store;
+  char error[256]; /* the options have passed the check */
   gateway_options_store(&program->options, &store);
-  payload_registry_init(&program->registry);
+  gateway_options_payloads(&program->options, &program->registry, error, sizeof error);
   metrics_add(&program->server.metrics, gateway_metric_rows, gateway_metric_row_count, &program->counters);
   if (!server_open(&program->server, &store, &core, program) || !open_auth(program)) return false;
   open_gateway(program);

@@ -108,6 +108,16 @@ static bool read_base64(struct reader *in, json_t *json, ProtobufCBinaryData *ou
   return base64_decode(json_string_value(json), len, out->data, &out->len) || fail(in, "not valid base64");
 }
 
+/* The object as the text that a kind of JSON gets. */
+static bool read_text(struct reader *in, json_t *json, ProtobufCBinaryData *out) {
+  size_t len = json_dumpb(json, NULL, 0, JSON_COMPACT);
+  char *text = allocate(in, len);
+  if (!text) return false;
+  json_dumpb(json, text, len, JSON_COMPACT);
+  *out = (ProtobufCBinaryData){.len = len, .data = (uint8_t *)text};
+  return true;
+}
+
 /* A bytes field: base64, or the object of the kind's message if it holds one. */
 static bool read_bytes(struct reader *in, const ProtobufCMessageDescriptor *owner,
                        const ProtobufCFieldDescriptor *field, json_t *json, struct bytes kind,
@@ -117,6 +127,7 @@ static bool read_bytes(struct reader *in, const ProtobufCMessageDescriptor *owne
   if (json_is_string(json)) return read_base64(in, json, out);
   if (!is_payload) return fail(in, "expected a string of base64");
   if (!json_is_object(json)) return fail(in, "expected an object, or a string of base64");
+  if (in->registry && payload_is_json(in->registry, kind.data, kind.len)) return read_text(in, json, out);
   const ProtobufCMessageDescriptor *descriptor =
       in->registry && kind.len ? payload_find(in->registry, kind.data, kind.len, role) : NULL;
   if (!descriptor) return fail(in, "of an unknown kind, so it must be a string of base64");
@@ -263,7 +274,7 @@ bool json_decode(const struct payload_registry *registry, struct arena *arena,
   *out = NULL;
   *error = (struct json_error){0};
   char reason[JSON_TEXT_REASON_MAX];
-  json_t *root = json_text_load(text, reason);
+  json_t *root = json_text_load(text, JSON_DEPTH_MAX, reason);
   if (!root) return fail(&in, reason);
   ProtobufCMessage *message = NULL;
   bool ok = read_message(&in, descriptor, root, bytes_of(NULL, 0), &message);

@@ -6,7 +6,7 @@
 
 /* Bounds depth and the number of values before jansson builds them, at up to some hundred bytes of memory each. NULL,
  * or what is wrong. */
-static const char *find_excess(struct bytes text) {
+static const char *find_excess(struct bytes text, size_t depth_max) {
   const char *c = text.data;
   size_t depth = 0, values = 1;
   bool quoted = false;
@@ -22,7 +22,7 @@ static const char *find_excess(struct bytes text) {
     case '"': quoted = true; break;
     case '{':
     case '[':
-      if (++depth > JSON_DEPTH_MAX) return "nested too deep";
+      if (++depth > depth_max) return "nested too deep";
       values++;
       break;
     case '}':
@@ -52,9 +52,9 @@ static const char *syntax_reason(const json_error_t *fault) {
   }
 }
 
-json_t *json_text_load(struct bytes text, char reason[JSON_TEXT_REASON_MAX]) {
+json_t *json_text_load(struct bytes text, size_t depth, char reason[JSON_TEXT_REASON_MAX]) {
   json_error_t fault;
-  const char *excess = find_excess(text);
+  const char *excess = find_excess(text, depth);
   if (excess) {
     snprintf(reason, JSON_TEXT_REASON_MAX, "%s", excess);
     return NULL;

@@ -9,8 +9,8 @@
 
 #define JSON_TEXT_REASON_MAX 224
 
-/* A new reference; NULL with one line of why not. Within JSON_DEPTH_MAX and JSON_VALUES_MAX (proto/json.h), UTF-8, no
- * name twice in an object, no U+0000. */
-json_t *json_text_load(struct bytes text, char reason[JSON_TEXT_REASON_MAX]);
+/* A new reference; NULL with one line of why not. Nested up to `depth`, within JSON_VALUES_MAX (proto/json.h), UTF-8,
+ * no name twice in an object, no U+0000. */
+json_t *json_text_load(struct bytes text, size_t depth, char reason[JSON_TEXT_REASON_MAX]);
 
 #endif

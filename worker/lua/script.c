@@ -134,7 +134,7 @@ static int read_table(lua_State *L) {
   if (!name || !kind_is_valid(name, strlen(name))) return luaL_error(L, "'name' must be one: [a-z][a-z0-9_]{0,15}");
   snprintf(script->name, sizeof script->name, "%s", name);
   script->is_proto = package != NULL;
-  if (package && !script_payload_resolve(package, &script->messages))
+  if (package && !payload_kind_of_package(package, &script->messages))
     return luaL_error(L, "'messages': there are none called '%s'", package);
   kind->max_members = number_field(L, "max_members", 1, UINT32_MAX, 16);
   kind->max_members_limit = number_field(L, "max_members_limit", kind->max_members, UINT32_MAX, kind->max_members);

@@ -39,8 +39,8 @@ struct script {
   struct buf code; /* compiled, with its lines */
   struct script_limits limits;
   bool has[SCRIPT_FUNCTIONS];
-  bool is_proto; /* its payloads are these messages; else they are JSON */
-  struct payload_kind messages;
+  bool is_proto;                 /* its payloads are these messages; else they are JSON */
+  struct payload_kind messages;  /* a built-in kind's */
   struct log *log;               /* not owned; NULL: nobody wants to know */
   struct log_limit failed, said; /* lines of each a second */
 };

@@ -101,7 +101,7 @@ bool script_json_push(lua_State *L, struct bytes text, char reason[SCRIPT_REASON
     return true;
   }
   json_t **box = box_push(L);
-  *box = json_text_load(text, syntax);
+  *box = json_text_load(text, JSON_PAYLOAD_DEPTH_MAX, syntax);
   bool pushed = *box && json_is_object(*box) && push_value(L, *box, &why);
   if (!pushed) snprintf(reason, SCRIPT_REASON_MAX, "%.*s", SCRIPT_REASON_MAX - 1, *box ? why : syntax);
   json_decref(*box);
@@ -235,5 +235,5 @@ void script_json_append(lua_State *L, int index, struct buf *out) {
   if (index < 0) index += lua_gettop(L) + 1;
   if (!lua_istable(L, index)) fail(L, &writer, "a payload is a table, not a ", luaL_typename(L, index));
   if (script_array_is(L, index) || script_keys_sequence(L, index)) fail(L, &writer, "a payload is no array", "");
-  put_table(L, &writer, index, JSON_DEPTH_MAX);
+  put_table(L, &writer, index, JSON_PAYLOAD_DEPTH_MAX);
 }

@@ -14,7 +14,4 @@ bool script_payload_push(lua_State *L, const struct script *script, struct arena
 void script_payload_append(lua_State *L, int index, const struct script *script, struct arena *arena,
                            enum payload_role role, struct buf *out);
 
-/* What a script may call its messages: the package of a built-in kind's, "heya.kinds.chat". False if none has it. */
-bool script_payload_resolve(const char *package, struct payload_kind *out);
-
 #endif

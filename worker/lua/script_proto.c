@@ -7,6 +7,7 @@
 #include <lauxlib.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define EXACT_MAX 9007199254740992.0 /* 2^53 */
 
@@ -123,8 +124,9 @@ struct taker {
 static ProtobufCMessage *take_message(lua_State *L, struct taker *taker, int index,
                                       const ProtobufCMessageDescriptor *descriptor);
 
-static void fail(lua_State *L, const struct taker *taker, const char *what) {
+_Noreturn static void fail(lua_State *L, const struct taker *taker, const char *what) {
   luaL_error(L, "not a message of this kind: %s%s%s", taker->path, taker->path_len ? ": " : "", what);
+  abort(); /* luaL_error does not return, but does not say so */
 }
 
 static void *allocate(lua_State *L, struct taker *taker, size_t size) {

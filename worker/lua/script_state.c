@@ -49,7 +49,7 @@ static void put_number(struct writer *writer, double number) {
   if (is_whole(number)) {
     int64_t whole = (int64_t)number;
     buf_append_char(writer->out, 'i');
-    put_varint(writer, ((uint64_t)whole << 1) ^ (uint64_t)(whole >> 63));
+    put_varint(writer, ((uint64_t)whole << 1) ^ (whole < 0 ? UINT64_MAX : 0));
     return;
   }
   uint64_t bits = bits_of(number);
