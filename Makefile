@@ -145,11 +145,14 @@ model:
 
 # make fuzz T=json [FUZZ='-max_total_time=60']: libFuzzer on tests/fuzz/T_fuzz.c; findings and new inputs stay in build/.
 FUZZ ?= -max_total_time=60
+FUZZ_lua_pattern := worker/lua/script_pattern
+FUZZ_lua_state   := common/buf $(addprefix worker/lua/script_,vm sandbox string pattern keys state)
 .PHONY: fuzz
 fuzz: $(GEN_C) $(GEN_H)
 	@mkdir -p $(B)/fuzz/$(T)
 	clang $(CPPFLAGS) -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	  -o $(B)/fuzz/$(T)_fuzz tests/fuzz/$(T)_fuzz.c $(PROTO_SRC:%=proto/%.c) $(GEN_C) -lprotobuf-c -ljansson -lm
+	  -o $(B)/fuzz/$(T)_fuzz tests/fuzz/$(T)_fuzz.c $(PROTO_SRC:%=proto/%.c) $(FUZZ_$(T):%=%.c) $(GEN_C) \
+	  $(WORKER_LIBS) -lprotobuf-c -ljansson -lm
 	cd $(B)/fuzz && ./$(T)_fuzz $(FUZZ) $(T) $(CURDIR)/tests/fuzz/corpus/$(T)
 
 # ---- simulation: tests/sim/sim.h says what it is ---------------------------------------------------------------------
@@ -217,7 +220,7 @@ help:
 	@echo 'make sim [SEEDS=1000] [SEED=n [TRACE=1]]'
 	@echo '                    gateways, workers and a model of Redis under faults in virtual time; make sim-plants: does it find bugs'
 	@echo 'make model          spin checks tests/model, and finds the mistakes planted there'
-	@echo 'make fuzz T=codec|json'
+	@echo 'make fuzz T=codec|json|lua_state|lua_pattern'
 	@echo 'make SANITIZE=address,undefined unit'
 	@echo '                    the same in a sanitized tree; any report fails the run'
 	@echo 'make format lint    clang-format; clang-format check and cppcheck'

@@ -112,128 +112,130 @@ bool script_json_push(lua_State *L, struct bytes text, char reason[SCRIPT_REASON
 
 /* ---- out ---- */
 
-struct writer {
-  struct buf *out;
-  char path[64]; /* of the value being written, for errors; cut when it does not fit */
-  size_t path_len;
+/* Where a value stands, for errors: the last step of the way to it; NULL is the payload itself. */
+struct place {
+  const struct place *up;
+  const char *name; /* NULL: of an array */
+  size_t number;
 };
 
-static void put_value(lua_State *L, struct writer *writer, int index, int depth);
+static void put_value(lua_State *L, struct buf *out, int index, int depth, const struct place *place);
 
-static int fail(lua_State *L, const struct writer *writer, const char *what, const char *detail) {
-  return luaL_error(L, "not JSON: %s%s%s%s", writer->path, writer->path_len ? ": " : "", what, detail);
+/* Pushes the path of a place as one text, "" for the payload. */
+static void push_path(lua_State *L, const struct place *place) {
+  if (!place) {
+    lua_pushliteral(L, "");
+    return;
+  }
+  push_path(L, place->up);
+  const char *up = lua_tostring(L, -1);
+  if (place->name)
+    lua_pushfstring(L, "%s%s%s", up, *up ? "." : "", place->name);
+  else
+    lua_pushfstring(L, "%s[%d]", up, (int)place->number);
+  lua_remove(L, -2);
 }
 
-static size_t path_enter(struct writer *writer, const char *name, size_t number) {
-  size_t mark = writer->path_len, space = sizeof writer->path - mark;
-  int len = name ? snprintf(writer->path + mark, space, "%s%.30s", mark ? "." : "", name)
-                 : snprintf(writer->path + mark, space, "[%zu]", number);
-  writer->path_len = len < 0 || (size_t)len >= space ? sizeof writer->path - 1 : mark + (size_t)len;
-  return mark;
+static void fail(lua_State *L, const struct place *place, const char *what, const char *detail) {
+  luaL_checkstack(L, 8, "too deep");
+  push_path(L, place);
+  luaL_error(L, "not JSON: %s%s%s%s", lua_tostring(L, -1), place ? ": " : "", what, detail);
 }
 
-static void path_leave(struct writer *writer, size_t mark) {
-  writer->path_len = mark;
-  writer->path[mark] = '\0';
-}
-
-static void put_string(lua_State *L, struct writer *writer, struct bytes text) {
+static void put_string(lua_State *L, struct buf *out, struct bytes text, const struct place *place) {
   static const char hex[] = "0123456789abcdef";
   const char *c = text.data;
-  if (!utf8_is_valid(text.data, text.len)) fail(L, writer, "a text that is not UTF-8", "");
-  if (text.len && memchr(text.data, '\0', text.len)) fail(L, writer, "a text with a zero byte", "");
-  buf_append_char(writer->out, '"');
+  if (!utf8_is_valid(text.data, text.len)) fail(L, place, "a text that is not UTF-8", "");
+  if (text.len && memchr(text.data, '\0', text.len)) fail(L, place, "a text with a zero byte", "");
+  buf_append_char(out, '"');
   for (size_t i = 0; i < text.len; i++) {
     unsigned char byte = (unsigned char)c[i];
-    if (byte == '"' || byte == '\\') buf_append_char(writer->out, '\\');
+    if (byte == '"' || byte == '\\') buf_append_char(out, '\\');
     if (byte < 0x20) {
-      buf_append_str(writer->out, "\\u00");
-      buf_append_char(writer->out, hex[byte >> 4]);
-      buf_append_char(writer->out, hex[byte & 15]);
+      buf_append_str(out, "\\u00");
+      buf_append_char(out, hex[byte >> 4]);
+      buf_append_char(out, hex[byte & 15]);
     } else {
-      buf_append_char(writer->out, c[i]);
+      buf_append_char(out, c[i]);
     }
   }
-  buf_append_char(writer->out, '"');
+  buf_append_char(out, '"');
 }
 
-static void put_number(lua_State *L, struct writer *writer, lua_Number number) {
-  if (!isfinite(number)) fail(L, writer, "a number that is not finite", "");
+static void put_number(lua_State *L, struct buf *out, lua_Number number, const struct place *place) {
+  if (!isfinite(number)) fail(L, place, "a number that is not finite", "");
   if (number == floor(number) && fabs(number) <= EXACT_MAX)
-    buf_printf(writer->out, "%.0f", number == 0 ? 0.0 : number);
+    buf_printf(out, "%.0f", number == 0 ? 0.0 : number);
   else
-    buf_printf(writer->out, "%.17g", number);
+    buf_printf(out, "%.17g", number);
 }
 
-static void put_array(lua_State *L, struct writer *writer, int index, size_t n, int depth) {
-  buf_append_char(writer->out, '[');
+static void put_array(lua_State *L, struct buf *out, int index, size_t n, int depth, const struct place *up) {
+  buf_append_char(out, '[');
   for (size_t i = 1; i <= n; i++) {
-    if (i > 1) buf_append_char(writer->out, ',');
-    size_t mark = path_enter(writer, NULL, i);
+    struct place place = {.up = up, .number = i};
+    if (i > 1) buf_append_char(out, ',');
     lua_rawgeti(L, index, (int)i);
-    put_value(L, writer, lua_gettop(L), depth);
+    put_value(L, out, lua_gettop(L), depth, &place);
     lua_pop(L, 1);
-    path_leave(writer, mark);
   }
-  buf_append_char(writer->out, ']');
+  buf_append_char(out, ']');
 }
 
-static void put_object(lua_State *L, struct writer *writer, int index, const struct script_key *keys, size_t n,
-                       int depth) {
-  buf_append_char(writer->out, '{');
+static void put_object(lua_State *L, struct buf *out, int index, const struct script_key *keys, size_t n, int depth,
+                       const struct place *up) {
+  buf_append_char(out, '{');
   for (size_t i = 0; i < n; i++) {
-    if (i > 0) buf_append_char(writer->out, ',');
-    size_t mark = path_enter(writer, keys[i].text, 0);
-    put_string(L, writer, bytes_of(keys[i].text, keys[i].len));
-    buf_append_char(writer->out, ':');
+    struct place place = {.up = up, .name = keys[i].text};
+    if (i > 0) buf_append_char(out, ',');
+    put_string(L, out, bytes_of(keys[i].text, keys[i].len), &place);
+    buf_append_char(out, ':');
     script_key_get(L, index, &keys[i]);
-    put_value(L, writer, lua_gettop(L), depth);
+    put_value(L, out, lua_gettop(L), depth, &place);
     lua_pop(L, 1);
-    path_leave(writer, mark);
   }
-  buf_append_char(writer->out, '}');
+  buf_append_char(out, '}');
 }
 
 /* An array if it is marked as one, or has 1 to n and nothing else; {} is an object. */
-static void put_table(lua_State *L, struct writer *writer, int index, int depth) {
+static void put_table(lua_State *L, struct buf *out, int index, int depth, const struct place *place) {
   const char *odd = NULL;
   size_t sequence = script_keys_sequence(L, index), n;
-  if (depth == 0) fail(L, writer, "nested too deep", " (or in itself)");
+  if (depth == 0) fail(L, place, "nested too deep", " (or in itself)");
   luaL_checkstack(L, 8, "too deep");
   struct script_key *keys = script_keys_push(L, index, sequence, &n, &odd);
-  if (!keys) fail(L, writer, "a key that is a ", odd);
+  if (!keys) fail(L, place, "a key that is a ", odd);
   if (n == 0 && (sequence > 0 || script_array_is(L, index))) {
-    put_array(L, writer, index, sequence, depth - 1);
+    put_array(L, out, index, sequence, depth - 1, place);
   } else if (sequence > 0 || (n && !keys[0].text)) {
-    fail(L, writer, "keys that are numbers, and not 1 to n", "");
+    fail(L, place, "keys that are numbers, and not 1 to n", "");
   } else {
-    put_object(L, writer, index, keys, n, depth - 1);
+    put_object(L, out, index, keys, n, depth - 1, place);
   }
   lua_pop(L, 1);
 }
 
-static void put_value(lua_State *L, struct writer *writer, int index, int depth) {
-  if (writer->out->len > SCRIPT_PAYLOAD_MAX) fail(L, writer, "over 256 KiB", "");
+static void put_value(lua_State *L, struct buf *out, int index, int depth, const struct place *place) {
+  if (out->len > SCRIPT_PAYLOAD_MAX) fail(L, place, "over 256 KiB", "");
   script_vm_charge(L, 1);
   switch (lua_type(L, index)) {
-  case LUA_TTABLE: put_table(L, writer, index, depth); break;
-  case LUA_TNUMBER: put_number(L, writer, lua_tonumber(L, index)); break;
-  case LUA_TBOOLEAN: buf_append_str(writer->out, lua_toboolean(L, index) ? "true" : "false"); break;
+  case LUA_TTABLE: put_table(L, out, index, depth, place); break;
+  case LUA_TNUMBER: put_number(L, out, lua_tonumber(L, index), place); break;
+  case LUA_TBOOLEAN: buf_append_str(out, lua_toboolean(L, index) ? "true" : "false"); break;
   case LUA_TSTRING: {
     size_t len;
     const char *text = lua_tolstring(L, index, &len);
     script_vm_charge(L, len / 8);
-    put_string(L, writer, bytes_of(text, len));
+    put_string(L, out, bytes_of(text, len), place);
     break;
   }
-  default: fail(L, writer, "a ", luaL_typename(L, index));
+  default: fail(L, place, "a ", luaL_typename(L, index));
   }
 }
 
 void script_json_append(lua_State *L, int index, struct buf *out) {
-  struct writer writer = {.out = out};
   if (index < 0) index += lua_gettop(L) + 1;
-  if (!lua_istable(L, index)) fail(L, &writer, "a payload is a table, not a ", luaL_typename(L, index));
-  if (script_array_is(L, index) || script_keys_sequence(L, index)) fail(L, &writer, "a payload is no array", "");
-  put_table(L, &writer, index, JSON_PAYLOAD_DEPTH_MAX);
+  if (!lua_istable(L, index)) fail(L, NULL, "a payload is a table, not a ", luaL_typename(L, index));
+  if (script_array_is(L, index) || script_keys_sequence(L, index)) fail(L, NULL, "a payload is no array", "");
+  put_table(L, out, index, JSON_PAYLOAD_DEPTH_MAX, NULL);
 }

@@ -62,6 +62,10 @@ struct script_key *script_keys_push(lua_State *L, int index, size_t skip, size_t
 }
 
 void script_key_get(lua_State *L, int index, const struct script_key *key) {
+  if (!key->text && key->number >= 0 && key->number <= INT32_MAX && key->number == (int)key->number) {
+    lua_rawgeti(L, index, (int)key->number);
+    return;
+  }
   if (key->text)
     lua_pushlstring(L, key->text, key->len);
   else

@@ -7,7 +7,6 @@
 #include <lauxlib.h>
 #include <math.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #define EXACT_MAX 9007199254740992.0 /* 2^53 */
 #define NAN_BITS  0x7ff8000000000000u
@@ -26,23 +25,42 @@ static bool is_whole(double number) {
 
 struct writer {
   struct buf *out;
-  size_t start;   /* of ours in out */
-  char path[100]; /* of the value being written; cut when it does not fit */
-  size_t path_len;
+  size_t start; /* of ours in out */
 };
 
-static void put_value(lua_State *L, struct writer *writer, int index, int depth);
+/* Where a value stands, for errors: the last step of the way to it; NULL is the state itself. */
+struct place {
+  const struct place *up;
+  const struct script_key *key;
+};
 
-static void fail(lua_State *L, const struct writer *writer, const char *what, const char *detail) {
-  luaL_error(L, "room.state%s: %s%s", writer->path, what, detail);
+static void put_value(lua_State *L, struct writer *writer, int index, int depth, const struct place *place);
+
+/* Pushes the path of a place as one text. */
+static void push_path(lua_State *L, const struct place *place) {
+  if (!place) {
+    lua_pushliteral(L, "room.state");
+    return;
+  }
+  push_path(L, place->up);
+  if (place->key->text)
+    lua_pushfstring(L, "%s.%s", lua_tostring(L, -1), place->key->text);
+  else
+    lua_pushfstring(L, "%s[%f]", lua_tostring(L, -1), place->key->number);
+  lua_remove(L, -2);
+}
+
+static void fail(lua_State *L, const struct place *place, const char *what, const char *detail) {
+  luaL_checkstack(L, 8, "too deep");
+  push_path(L, place);
+  luaL_error(L, "%s: %s%s", lua_tostring(L, -1), what, detail);
 }
 
 static void put_varint(struct writer *writer, uint64_t number) {
-  while (number >= 0x80) {
-    buf_append_char(writer->out, (char)(number | 0x80));
-    number >>= 7;
-  }
-  buf_append_char(writer->out, (char)number);
+  unsigned char *to = buf_reserve(writer->out, 10), *at = to;
+  for (; number >= 0x80; number >>= 7) *at++ = (unsigned char)(number | 0x80);
+  *at++ = (unsigned char)number;
+  writer->out->len += (size_t)(at - to);
 }
 
 static void put_number(struct writer *writer, double number) {
@@ -63,24 +81,13 @@ static void put_text(struct writer *writer, const char *text, size_t len) {
   buf_append(writer->out, text, len);
 }
 
-static size_t path_enter(struct writer *writer, const struct script_key *key) {
-  size_t mark = writer->path_len, space = sizeof writer->path - mark;
-  int len = key->text ? snprintf(writer->path + mark, space, ".%.40s", key->text)
-                      : snprintf(writer->path + mark, space, "[%.14g]", key->number);
-  writer->path_len = len < 0 || (size_t)len >= space ? sizeof writer->path - 1 : mark + (size_t)len;
-  return mark;
-}
-
-static void put_at(lua_State *L, struct writer *writer, int index, const struct script_key *key, int depth) {
-  size_t mark = path_enter(writer, key);
-  if (key->text || key->number != floor(key->number) || fabs(key->number) > INT32_MAX)
-    script_key_get(L, index, key);
-  else
-    lua_rawgeti(L, index, (int)key->number);
-  put_value(L, writer, lua_gettop(L), depth);
+/* The value of this key of the table at `index`, which is at `up`. */
+static void put_at(lua_State *L, struct writer *writer, int index, const struct script_key *key, int depth,
+                   const struct place *up) {
+  struct place place = {.up = up, .key = key};
+  script_key_get(L, index, key);
+  put_value(L, writer, lua_gettop(L), depth, &place);
   lua_pop(L, 1);
-  writer->path_len = mark;
-  writer->path[mark] = '\0';
 }
 
 static void put_key(struct writer *writer, const struct script_key *key) {
@@ -90,50 +97,50 @@ static void put_key(struct writer *writer, const struct script_key *key) {
     put_number(writer, key->number);
 }
 
-static void put_table(lua_State *L, struct writer *writer, int index, int depth) {
+static void put_table(lua_State *L, struct writer *writer, int index, int depth, const struct place *place) {
   const char *odd;
   bool is_array = script_array_is(L, index);
-  if (depth == 0) fail(L, writer, "tables are nested too deep, or in themselves", "");
-  if (!is_array && lua_getmetatable(L, index)) fail(L, writer, "a table with a metatable cannot be saved", "");
+  if (depth == 0) fail(L, place, "tables are nested too deep, or in themselves", "");
+  if (!is_array && lua_getmetatable(L, index)) fail(L, place, "a table with a metatable cannot be saved", "");
   luaL_checkstack(L, 8, "too deep");
   size_t sequence = script_keys_sequence(L, index), n;
   struct script_key *keys = script_keys_push(L, index, sequence, &n, &odd);
-  if (!keys) fail(L, writer, "a key must be a text or a number, and not a ", odd);
+  if (!keys) fail(L, place, "a key must be a text or a number, and not a ", odd);
   buf_append_char(writer->out, is_array ? '[' : '{');
   put_varint(writer, sequence);
   for (size_t i = 1; i <= sequence; i++)
-    put_at(L, writer, index, &(struct script_key){.number = (double)i}, depth - 1);
+    put_at(L, writer, index, &(struct script_key){.number = (double)i}, depth - 1, place);
   put_varint(writer, n);
   for (size_t i = 0; i < n; i++) {
     put_key(writer, &keys[i]);
-    put_at(L, writer, index, &keys[i], depth - 1);
+    put_at(L, writer, index, &keys[i], depth - 1, place);
   }
   lua_pop(L, 1);
 }
 
-static void put_value(lua_State *L, struct writer *writer, int index, int depth) {
+static void put_value(lua_State *L, struct writer *writer, int index, int depth, const struct place *place) {
   size_t len;
-  if (writer->out->len - writer->start > SCRIPT_STATE_MAX) fail(L, writer, "the state takes more than 1 MiB", "");
+  if (writer->out->len - writer->start > SCRIPT_STATE_MAX) fail(L, place, "the state takes more than 1 MiB", "");
   script_vm_charge(L, 1);
   switch (lua_type(L, index)) {
   case LUA_TBOOLEAN: buf_append_char(writer->out, lua_toboolean(L, index) ? 't' : 'f'); break;
   case LUA_TNUMBER: put_number(writer, lua_tonumber(L, index)); break;
-  case LUA_TTABLE: put_table(L, writer, index, depth); break;
+  case LUA_TTABLE: put_table(L, writer, index, depth, place); break;
   case LUA_TSTRING: {
     const char *text = lua_tolstring(L, index, &len);
-    if (len > SCRIPT_STATE_MAX) fail(L, writer, "the state takes more than 1 MiB", "");
+    if (len > SCRIPT_STATE_MAX) fail(L, place, "the state takes more than 1 MiB", "");
     put_text(writer, text, len);
     break;
   }
-  default: fail(L, writer, luaL_typename(L, index), " cannot be saved: it is no plain data");
+  default: fail(L, place, luaL_typename(L, index), " cannot be saved: it is no plain data");
   }
 }
 
 void script_state_append(lua_State *L, int index, struct buf *out) {
   struct writer writer = {.out = out, .start = out->len};
   if (index < 0) index += lua_gettop(L) + 1;
-  put_table(L, &writer, index, SCRIPT_STATE_DEPTH_MAX);
-  if (out->len - writer.start > SCRIPT_STATE_MAX) fail(L, &writer, "the state takes more than 1 MiB", "");
+  put_table(L, &writer, index, SCRIPT_STATE_DEPTH_MAX, NULL);
+  if (out->len - writer.start > SCRIPT_STATE_MAX) fail(L, NULL, "the state takes more than 1 MiB", "");
 }
 
 /* ---- in ---- */
