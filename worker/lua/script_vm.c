@@ -9,6 +9,8 @@
 #include <string.h>
 #include <time.h>
 
+#define GC_PAUSE 140 /* percent of what is alive at which it collects; Lua's own is 200, and the cap counts garbage  \
+                      */
 #define LOOK_STEPS   256     /* instructions between two looks of the hook, which takes some 5 us */
 #define SLOW_LOOK_NS 1000000 /* so much later, the processor time is looked at, which costs a system call */
 
@@ -106,6 +108,7 @@ bool script_vm_open(struct script_vm *vm, struct script_limits limits) {
   if (!vm->L) return false;
   luaJIT_setmode(vm->L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF); /* or the hook would not be called */
   lua_sethook(vm->L, look, LUA_MASKCOUNT, LOOK_STEPS);
+  lua_gc(vm->L, LUA_GCSETPAUSE, GC_PAUSE);
   return true;
 }
 
