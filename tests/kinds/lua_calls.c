@@ -106,12 +106,14 @@ Test(lua_calls, refuse_payloads_that_are_none_without_calling) {
 }
 
 Test(lua_calls, may_refuse_only_with_codes_for_that) {
-  struct room *room = lua_room("command = function(room, member, command) return nil, command.code end");
+  struct room *room =
+      lua_room("command = function(room, member, command) return not command.no and nil, command.code end");
   cr_assert_eq(lua_give(room, "p1", "{\"code\":\"TOO_LATE\"}"), HEYA__V1__ERROR__CODE__TOO_LATE);
   cr_assert_eq(lua_give(room, "p1", "{\"code\":\"OK\"}"), INTERNAL);
   cr_assert_eq(lua_give(room, "p1", "{\"code\":\"GAP\"}"), INTERNAL);
   cr_assert_eq(lua_give(room, "p1", "{\"code\":\"whatever\"}"), INTERNAL);
   cr_assert_eq(lua_give(room, "p1", "{\"code\":5}"), INTERNAL);
+  cr_assert_eq(lua_give(room, "p1", "{\"no\":true}"), INTERNAL);
   room_destroy(room);
 }
 

@@ -24,6 +24,10 @@ struct piece {
   struct bytes left;
 };
 
+struct start {
+  const struct script *script;
+};
+
 static const char *read_piece(lua_State *L, void *arg, size_t *size) {
   struct piece *piece = arg;
   (void)L;
@@ -43,7 +47,7 @@ static void keep_functions(lua_State *L) {
 }
 
 static int run_script(lua_State *L) {
-  const struct script *script = lua_touserdata(L, 1);
+  const struct script *script = ((const struct start *)lua_touserdata(L, 1))->script;
   struct piece piece = {.left = buf_bytes(&script->code)};
   lua_settop(L, 0);
   script_sandbox_push(L);
@@ -60,15 +64,12 @@ static int run_script(lua_State *L) {
 }
 
 bool script_start(const struct script *script, struct script_vm *vm, char error[SCRIPT_ERROR_MAX]) {
-  union {
-    const struct script *in;
-    void *out;
-  } arg = {.in = script};
+  struct start start = {.script = script};
   if (!script_vm_open(vm, script->limits)) {
     snprintf(error, SCRIPT_ERROR_MAX, "there is no memory for an interpreter");
     return false;
   }
-  if (script_vm_run(vm, run_script, arg.out, error)) return true;
+  if (script_vm_run(vm, run_script, &start, error)) return true;
   script_vm_close(vm);
   return false;
 }
@@ -214,7 +215,8 @@ struct script *script_load(const char *path, struct script_limits limits, struct
   struct script *script = xcalloc(1, sizeof *script);
   char why[SCRIPT_ERROR_MAX] = "";
   script->limits = limits;
-  script->log = log;
+  script->voice = xcalloc(1, sizeof *script->voice);
+  script->voice->log = log;
   script_kind_init(script);
   if (compile_into(script, path, why) && try_out(script, why)) {
     script_kind_fill(script);
@@ -229,5 +231,6 @@ struct script *script_load(const char *path, struct script_limits limits, struct
 void script_destroy(struct script *script) {
   if (!script) return;
   buf_close(&script->code);
+  free(script->voice);
   free(script);
 }

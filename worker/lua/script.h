@@ -33,16 +33,21 @@ enum script_function {
   SCRIPT_FUNCTIONS /* how many */
 };
 
+/* What scripts say, in lines a second. */
+struct script_voice {
+  struct log *log; /* not owned; NULL: nobody wants to know */
+  struct log_limit failed, said;
+};
+
 struct script {
   struct kind kind; /* `data` is this script */
   char name[KIND_MAX + 1];
   struct buf code; /* compiled, with its lines */
   struct script_limits limits;
   bool has[SCRIPT_FUNCTIONS];
-  bool is_proto;                 /* its payloads are these messages; else they are JSON */
-  struct payload_kind messages;  /* a built-in kind's */
-  struct log *log;               /* not owned; NULL: nobody wants to know */
-  struct log_limit failed, said; /* lines of each a second */
+  bool is_proto;                /* its payloads are these messages; else they are JSON */
+  struct payload_kind messages; /* a built-in kind's */
+  struct script_voice *voice;
 };
 
 /* Reads the file, runs it once, and fills `kind`. NULL with a sentence in `error` that names file and line. The log

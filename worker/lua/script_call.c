@@ -47,11 +47,7 @@ static bool read_head(struct script_room *self) {
 }
 
 static void report(const struct script *script, const struct room *room, const char *what, const char *error) {
-  union {
-    const struct script *in;
-    struct script *out;
-  } mine = {.in = script}; /* of it, only what bounds the log changes */
-  log_limited(script->log, &mine.out->failed, LOG_LEVEL_ERROR, "script_failed", F_S("kind", script->name),
+  log_limited(script->voice->log, &script->voice->failed, LOG_LEVEL_ERROR, "script_failed", F_S("kind", script->name),
               F_S("room", room_id(room)), F_S("call", what), F_S("error", error));
 }
 
@@ -104,11 +100,8 @@ int script_call_random(lua_State *L) {
 void script_call_say(lua_State *L, struct bytes text) {
   const struct script_call *call = script_vm_of(L)->context;
   if (!call) return;
-  union {
-    const struct script *in;
-    struct script *out;
-  } script = {.in = call->script};
-  log_limited(call->script->log, &script.out->said, LOG_LEVEL_INFO, "script_says", F_S("kind", call->script->name),
+  const struct script *script = call->script;
+  log_limited(script->voice->log, &script->voice->said, LOG_LEVEL_INFO, "script_says", F_S("kind", script->name),
               F_S("room", room_id(call->room)), F_BYTES("text", text));
 }
 
@@ -228,6 +221,8 @@ static void take_results(lua_State *L, struct script_call *call) {
   enum payload_role role = call->function == SCRIPT_COMMAND ? PAYLOAD_RESULT : PAYLOAD_STATE;
   if (can_refuse && !lua_toboolean(L, 1) && !lua_isnil(L, 2)) {
     take_refusal(L, call);
+  } else if (can_refuse && lua_isboolean(L, 1) && !lua_toboolean(L, 1)) {
+    luaL_error(L, "a refusal needs a code: return nil, \"INVALID_ARGUMENT\", \"why\"");
   } else if (call->function == SCRIPT_SNAPSHOT || (call->function == SCRIPT_COMMAND && lua_istable(L, 1))) {
     script_payload_append(L, 1, call->script, room_arena(call->room), role, &call->result);
   } else if (call->function == SCRIPT_DESCRIBE) {
@@ -276,7 +271,7 @@ static void settle(struct script_call *call) {
   struct script_room *self = call->self;
   bool changed = has_changed(call);
   if (call->code == CODE(OK)) {
-    call->changed = changed || call->effects.n;
+    call->changed = changed;
     if (changed) {
       struct buf old = self->image;
       self->image = call->image;

@@ -37,7 +37,7 @@ struct script_call {
   struct buf properties; /* of describe: name, NUL, value, NUL, and so on */
   struct script_effects effects;
   uint64_t random;
-  bool changed; /* the state, or something was done */
+  bool changed; /* the state */
 };
 
 /* Runs it, and does what it asked for. Returns its code: INTERNAL if it failed, which has been logged. */

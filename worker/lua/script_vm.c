@@ -9,8 +9,9 @@
 #include <string.h>
 #include <time.h>
 
-#define GC_PAUSE 140 /* percent of what is alive at which it collects; Lua's own is 200, and the cap counts garbage  \
-                      */
+#define GC_PAUSE                                                                                                     \
+  140 /* percent of what is alive at which it collects; Lua's own is 200, and the cap counts garbage                 \
+       */
 #define LOOK_STEPS   256     /* instructions between two looks of the hook, which takes some 5 us */
 #define SLOW_LOOK_NS 1000000 /* so much later, the processor time is looked at, which costs a system call */
 
@@ -125,7 +126,9 @@ static void explain(const struct script_vm *vm, char error[SCRIPT_ERROR_MAX]) {
   case SCRIPT_OVER_BUDGET:
     snprintf(error, SCRIPT_ERROR_MAX, "%sit takes too long: over --lua-budget", vm->where);
     return;
-  case SCRIPT_OVER_TIME: snprintf(error, SCRIPT_ERROR_MAX, "%sit takes too long: over 250 ms", vm->where); return;
+  case SCRIPT_OVER_TIME:
+    snprintf(error, SCRIPT_ERROR_MAX, "%sit takes too long: over %d ms", vm->where, SCRIPT_TIME_MS);
+    return;
   case SCRIPT_OVER_MEMORY:
     snprintf(error, SCRIPT_ERROR_MAX, "%sit takes too much memory: over --lua-memory", vm->where);
     return;
