@@ -16,7 +16,7 @@ COMMON_SRC  := buf log option option_value option_print metric clock endpoint pe
 GATEWAY_SRC := options gateway_metrics listener conn conn_http http handshake files ws outbox limits addresses auth jwt attachment \
                session requests listing uplink_queue uplink downlink gateway
 LUA_SRC     := script script_vm script_sandbox script_string script_pattern script_keys script_state script_json script_proto \
-               script_payload script_effects script_api script_api_act script_call script_kind script_add
+               script_payload script_room script_effects script_api script_api_act script_call script_kind script_add
 WORKER_SRC  := options worker_metrics effects answer queue frames command tick rollback room room_kind backlog member session_window group image record timers repository \
                partition walk apply assignment intake ownership caution loop commit last_words watchdog worker kinds/registry kinds/shared \
                kinds/chat kinds/live kinds/live_state $(LUA_SRC:%=lua/%)

@@ -1,66 +1,13 @@
 /* See worker/lua/script_call.h. */
 #include "worker/lua/script_call.h"
-#include "common/mem.h"
-#include "proto/fault.h"
 #include "worker/lua/script_api.h"
 #include "worker/lua/script_payload.h"
 #include "worker/lua/script_state.h"
 
 #include <math.h>
 
-#define IMAGE_VERSION 1
-#define IMAGE_HEAD    9 /* the version, and the sequence's number */
-
 typedef Heya__V1__Error__Code code;
 #define CODE(name) HEYA__V1__ERROR__CODE__##name
-
-/* ---- images ---- */
-
-static void put_head(struct buf *out, uint64_t random) {
-  buf_append_char(out, IMAGE_VERSION);
-  for (int i = 0; i < 8; i++) buf_append_char(out, (char)(random >> (8 * i)));
-}
-
-void script_room_seed(struct script_room *self, uint64_t seed) {
-  self->random = seed ? seed : 1;
-  buf_clear(&self->image);
-  put_head(&self->image, self->random);
-  buf_append(&self->image, "{\0\0", 3); /* an empty table */
-}
-
-/* The state of the image into the registry. */
-static int load_state(lua_State *L) {
-  const struct script_room *self = lua_touserdata(L, 1);
-  const unsigned char *image = self->image.data;
-  if (!script_state_push(L, bytes_of(image + IMAGE_HEAD, self->image.len - IMAGE_HEAD)))
-    return luaL_error(L, "the state cannot be read");
-  lua_rawseti(L, LUA_REGISTRYINDEX, SCRIPT_KEY_STATE);
-  return 0;
-}
-
-static bool read_head(struct script_room *self) {
-  const struct buf *image = &self->image;
-  self->random = 0;
-  if (image->len <= IMAGE_HEAD || image->data[0] != IMAGE_VERSION) return false;
-  for (int i = 0; i < 8; i++) self->random |= (uint64_t)image->data[1 + i] << (8 * i);
-  return self->random != 0;
-}
-
-static void report(const struct script *script, const struct room *room, const char *what, const char *error) {
-  log_limited(script->voice->log, &script->voice->failed, LOG_LEVEL_ERROR, "script_failed", F_S("kind", script->name),
-              F_S("room", room_id(room)), F_S("call", what), F_S("error", error));
-}
-
-bool script_room_start(const struct script *script, struct script_room *self, struct room *room) {
-  char error[SCRIPT_ERROR_MAX] = "the image cannot be read";
-  self->room = room;
-  script_vm_close(&self->vm);
-  if (read_head(self) && script_start(script, &self->vm, error) && script_vm_run(&self->vm, load_state, self, error))
-    return true;
-  script_vm_close(&self->vm);
-  report(script, room, "load", error);
-  return false;
-}
 
 /* ---- what functions of the script's may ask for ---- */
 
@@ -242,7 +189,7 @@ static int body(lua_State *L) {
   if (!push_arguments(L, call) || !call->script->has[call->function]) return 0;
   lua_call(L, lua_gettop(L) - 1, 3);
   take_results(L, call);
-  put_head(&call->image, call->random);
+  script_room_put_head(&call->image, call->random);
   lua_rawgeti(L, LUA_REGISTRYINDEX, SCRIPT_KEY_STATE);
   script_state_append(L, -1, &call->image);
   return 0;
@@ -263,7 +210,7 @@ static void undo(struct script_call *call, const char *error) {
   call->changed = false;
   buf_clear(&call->result);
   buf_clear(&call->properties);
-  report(call->script, call->room, script_function_name(call->function), error);
+  script_room_report(call->script, call->room, script_function_name(call->function), error);
   script_room_start(call->script, call->self, call->room);
 }
 

@@ -8,17 +8,8 @@
 #ifndef HEYA_WORKER_LUA_SCRIPT_CALL_H
 #define HEYA_WORKER_LUA_SCRIPT_CALL_H
 
-#include "worker/lua/script.h"
 #include "worker/lua/script_effects.h"
-
-/* room_state of a room of a script. */
-struct script_room {
-  struct script_vm vm; /* closed if it could not even be started */
-  struct room *room;
-  struct buf image;  /* version, random, state: what `save` gives */
-  uint64_t random;   /* of its sequence; never 0 */
-  uint32_t failures; /* calls that nobody waits for, in a row */
-};
+#include "worker/lua/script_room.h"
 
 struct script_call {
   const struct script *script;
@@ -43,12 +34,6 @@ struct script_call {
 /* Runs it, and does what it asked for. Returns its code: INTERNAL if it failed, which has been logged. */
 kind_code script_call_run(struct script_call *call);
 void script_call_close(struct script_call *call);
-
-/* A new interpreter for the room, in place of any it has, with the state of `image`. False, logged, if it cannot be
- * had. */
-bool script_room_start(const struct script *script, struct script_room *self, struct room *room);
-/* The image of an empty state with this seed. */
-void script_room_seed(struct script_room *self, uint64_t seed);
 
 /* ---- for C functions that scripts call ---- */
 
