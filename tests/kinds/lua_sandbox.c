@@ -5,6 +5,9 @@
 #define OK       HEYA__V1__ERROR__CODE__OK
 #define INTERNAL HEYA__V1__ERROR__CODE__INTERNAL
 
+/* A bound that does not hold shows as a test that does not end. */
+TestSuite(lua_sandbox, .timeout = 120);
+
 /* What this command says, as JSON; an expression of a table. */
 static const char *answer(const char *expression) {
   char functions[4096];

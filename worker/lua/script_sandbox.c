@@ -37,8 +37,7 @@ static const struct {
 static int sandbox_pcall(lua_State *L) {
   luaL_checkany(L, 1);
   int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
-  script_vm_pass_on(L);
-  if (status) script_vm_charge(L, CATCH_STEPS);
+  if (status) script_vm_charge(L, CATCH_STEPS); /* does not return after a stop */
   lua_pushboolean(L, status == 0);
   lua_insert(L, 1);
   return lua_gettop(L);

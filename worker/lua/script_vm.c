@@ -45,18 +45,14 @@ static void stop(struct script_vm *vm, enum script_stop why) {
   }
 }
 
-void script_vm_pass_on(lua_State *L) {
-  if (!script_vm_of(L)->stop) return;
-  lua_pushliteral(L, "stopped");
-  lua_error(L);
-}
-
 void script_vm_charge(lua_State *L, uint64_t steps) {
   struct script_vm *vm = script_vm_of(L);
   int64_t most = INT64_MAX / 2;
   vm->left -= steps > (uint64_t)most ? most : (int64_t)steps;
   if (vm->running && vm->left < 0) stop(vm, SCRIPT_OVER_BUDGET);
-  script_vm_pass_on(L);
+  if (!vm->stop) return;
+  lua_pushliteral(L, "stopped");
+  lua_error(L);
 }
 
 /* Time that the process was not given does not count, but is cheap to see: only then the processor's is asked for. */

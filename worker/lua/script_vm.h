@@ -56,9 +56,8 @@ bool script_vm_run(struct script_vm *vm, lua_CFunction body, void *arg, char err
 /* ---- for C functions that scripts call ---- */
 
 struct script_vm *script_vm_of(lua_State *L);
-/* Draws on the budget; does not return when it is spent. */
+/* Draws on the budget. Does not return when it is spent, nor once any bound has been passed: who has caught an error
+ * calls it, so that nobody keeps a stop from going on to script_vm_run. */
 void script_vm_charge(lua_State *L, uint64_t steps);
-/* Raises the stop's error if there is one: nobody may keep it from going on to script_vm_run. */
-void script_vm_pass_on(lua_State *L);
 
 #endif
