@@ -8,6 +8,7 @@
 
 static const struct kind *const built_in[] = {
     &kind_chat,
+    &kind_gomoku,
     &kind_live,
 };
 
