@@ -22,6 +22,7 @@ SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client w
                partition_bench worker_store
 UNIT_SRC    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 KINDS_SRC   := $(patsubst tests/kinds/%.c,%,$(wildcard tests/kinds/*.c))
+HARNESS_SRC := kind_harness kind_harness_time kind_harness_room
 CHAOS_SRC   := $(patsubst tests/chaos/%.c,%,$(wildcard tests/chaos/*.c))
 INTEGRATION_SRC := $(patsubst tests/integration/%.c,%,$(wildcard tests/integration/*.c))
 
@@ -59,6 +60,8 @@ WORKER_OBJ  := $(call objects,worker,$(WORKER_SRC))
 SUPPORT_OBJ := $(call objects,tests/support,$(SUPPORT_SRC))
 UNIT_OBJ    := $(call objects,tests/unit,$(UNIT_SRC))
 KINDS_OBJ   := $(call objects,tests/kinds,$(KINDS_SRC)) $(filter $(B)/worker/kinds/%,$(WORKER_OBJ))
+HARNESS_OBJ := $(call objects,tests,$(HARNESS_SRC)) $(call objects,worker,frames queue) $(call objects,common,buf) \
+               $(filter-out %/lua.o,$(PROTO_OBJ))
 INTEGRATION_OBJ := $(call objects,tests/integration,$(INTEGRATION_SRC))
 CHAOS_OBJ   := $(call objects,tests/chaos,$(CHAOS_SRC))
 
@@ -70,6 +73,7 @@ $(B)/libcommon.a: $(COMMON_OBJ)
 $(B)/libgateway.a: $(GATEWAY_OBJ)
 $(B)/libworker.a: $(WORKER_OBJ)
 $(B)/libsupport.a: $(SUPPORT_OBJ)
+$(B)/libheya-kind-harness.a: $(HARNESS_OBJ)
 $(B)/lib%.a:
 	@rm -f $@
 	$(Q)ar rcs $@ $^
@@ -88,8 +92,8 @@ $(POISON): tests/support/poison_kind.c worker/kind.h common/buf.h | $(GEN_H)
 
 $(B)/unit: $(UNIT_OBJ) $(B)/libsupport.a $(B)/libgateway.a $(B)/libworker.a $(B)/libcommon.a $(B)/libproto.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(GATEWAY_LIBS) $(LIBS)
-# The kinds against a fake room, so without libworker.
-$(B)/kinds: $(KINDS_OBJ) $(B)/libcommon.a $(B)/libproto.a
+# The kinds in the harness, which is their room: without libworker.
+$(B)/kinds: $(KINDS_OBJ) $(B)/libheya-kind-harness.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(LIBS)
 $(B)/integration: $(INTEGRATION_OBJ) $(B)/libsupport.a $(B)/libcommon.a $(B)/libproto.a | $(POISON)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion -lwslay -lcrypto -ljwt $(LIBS)
@@ -182,7 +186,7 @@ $(B)/sim/plants/%/sim: tests/sim/plants/%.patch $(B)/sim/sim
 
 # ---- house keeping --------------------------------------------------------------------------------------------------
 
-SOURCES := $(wildcard common/*.[ch] proto/*.[ch] gateway/*.[ch] worker/*.[ch] worker/kinds/*.[ch] tests/*/*.[ch])
+SOURCES := $(wildcard common/*.[ch] proto/*.[ch] gateway/*.[ch] worker/*.[ch] worker/kinds/*.[ch] tests/*.[ch] tests/*/*.[ch])
 .PHONY: format lint install clean help compile_commands.json
 format:
 	clang-format -i $(SOURCES)
@@ -193,7 +197,11 @@ lint:
 	  $(filter-out tests/%,$(filter %.c,$(SOURCES)))
 compile_commands.json:
 	bear -- $(MAKE) -B all
-install: all
+# What it takes to write a kind elsewhere: worker/kind.h with what it includes, the harness, and both for pkg-config.
+KIND_HEADERS := worker/kind.h worker/frames.h worker/queue.h common/buf.h common/bytes.h common/mem.h proto/arena.h proto/codec.h \
+                proto/names.h proto/payload.h proto/pb.h proto/utf8.h tests/kind_harness.h
+KIND_PC      := scripts/pkgconfig $(PREFIX) '$(SAN)'
+install: all $(B)/libheya-kind-harness.a
 	install -D -m 755 $(B)/heya-gateway $(DESTDIR)$(PREFIX)/bin/heya-gateway
 	install -D -m 755 $(B)/heya-worker $(DESTDIR)$(PREFIX)/bin/heya-worker
 	install -D -m 644 deploy/haproxy/haproxy.cfg $(DESTDIR)$(PREFIX)/share/heya/haproxy.cfg
@@ -201,6 +209,12 @@ install: all
 	install -m 644 client/demo/* $(DESTDIR)$(PREFIX)/share/heya/www
 	install -D -m 644 deploy/systemd/heya-gateway@.service $(DESTDIR)$(PREFIX)/lib/systemd/system/heya-gateway@.service
 	install -D -m 644 deploy/systemd/heya-worker@.service $(DESTDIR)$(PREFIX)/lib/systemd/system/heya-worker@.service
+	for header in $(KIND_HEADERS); do install -D -m 644 $$header $(DESTDIR)$(PREFIX)/include/heya/$$header || exit; done
+	install -m 644 $(B)/gen/proto/client.pb-c.h $(DESTDIR)$(PREFIX)/include/heya/proto/client.pb-c.h
+	install -D -m 644 $(B)/libheya-kind-harness.a $(DESTDIR)$(PREFIX)/lib/libheya-kind-harness.a
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	$(KIND_PC) heya-kind >$(DESTDIR)$(PREFIX)/lib/pkgconfig/heya-kind.pc
+	$(KIND_PC) heya-kind-harness >$(DESTDIR)$(PREFIX)/lib/pkgconfig/heya-kind-harness.pc
 clean:
 	rm -rf build
 help:
