@@ -8,7 +8,7 @@ OPT     ?= -O2 -g
 PREFIX  ?= /usr/local
 PROTOC  ?= protoc
 
-PROTOS      := client bus image kinds/chat kinds/live kinds/saved
+PROTOS      := client bus image kinds/chat kinds/live kinds/arena kinds/saved
 PROTO_SRC   := keys names utf8 codec arena base64 json_encode json_decode json_number payload fault
 COMMON_SRC  := buf log option option_value option_print metric clock endpoint peers server server_options admin failpoint redis_url redis_args redis_sentinel redis_link \
                redis_reply store store_commit store_redis store_redis_call store_redis_clock store_redis_setup store_redis_worker \
@@ -17,7 +17,7 @@ GATEWAY_SRC := options gateway_metrics listener conn conn_http http handshake fi
                session requests listing uplink_queue uplink downlink gateway
 WORKER_SRC  := options worker_metrics effects answer queue frames command tick rollback room room_kind backlog member session_window group image record timers repository \
                partition walk apply assignment intake ownership caution loop commit last_words watchdog worker kinds/registry kinds/shared \
-               kinds/chat kinds/live kinds/live_state
+               kinds/chat kinds/live kinds/live_state kinds/arena kinds/arena_view kinds/arena_state
 SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client wait fake_store fake_clients fake_gateway \
                partition_bench worker_store
 UNIT_SRC    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))

@@ -1,10 +1,18 @@
 /* The built-in kinds' messages, and the table of fields that hold them. */
 #include "proto/payload.h"
 
+#include "proto/kinds/arena.pb-c.h"
 #include "proto/kinds/chat.pb-c.h"
 #include "proto/kinds/live.pb-c.h"
 
 #include <string.h>
+
+#define ARENA_MESSAGES                                                                                               \
+  {                                                                                                                  \
+    &heya__kinds__arena__options__descriptor, &heya__kinds__arena__profile__descriptor,                              \
+        &heya__kinds__arena__command__descriptor, &heya__kinds__arena__event__descriptor,                            \
+        &heya__kinds__arena__state__descriptor, &heya__kinds__arena__result__descriptor                              \
+  }
 
 static const struct payload_kind built_in[] = {
     {"chat",
@@ -15,6 +23,8 @@ static const struct payload_kind built_in[] = {
      {&heya__kinds__live__options__descriptor, &heya__kinds__live__profile__descriptor,
       &heya__kinds__live__command__descriptor, &heya__kinds__live__event__descriptor,
       &heya__kinds__live__state__descriptor, &heya__kinds__live__result__descriptor}},
+    {"arena", ARENA_MESSAGES},
+    {"skirmish", ARENA_MESSAGES},
 };
 
 /* Every field of client.proto whose comment says "a kind's X". */

@@ -9,6 +9,8 @@
 static const struct kind *const built_in[] = {
     &kind_chat,
     &kind_live,
+    &kind_arena,
+    &kind_skirmish,
 };
 
 void kind_registry_init(struct kind_registry *registry) {
