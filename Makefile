@@ -14,7 +14,7 @@ COMMON_SRC  := buf log option option_value option_print metric clock endpoint pe
                redis_reply store store_commit store_redis store_redis_call store_redis_clock store_redis_setup store_redis_worker \
                store_redis_gateway store_redis_read store_redis_load
 GATEWAY_SRC := options gateway_metrics listener conn conn_http http handshake files ws outbox limits addresses auth jwt attachment \
-               session requests listing uplink_queue uplink downlink gateway
+               session requests listing uplink_queue uplink downlink kind_proto gateway
 WORKER_SRC  := options worker_metrics effects answer queue frames command tick rollback room room_kind backlog member session_window group image record timers repository \
                partition walk apply assignment intake ownership caution loop commit last_words watchdog worker kinds/registry kinds/shared \
                kinds/chat kinds/live kinds/live_state kinds/arena kinds/arena_view kinds/arena_state
@@ -78,9 +78,9 @@ $(B)/lib%.a:
 	@rm -f $@
 	$(Q)ar rcs $@ $^
 
+# What is exported, and all of it, is used by kinds in shared objects.
 $(B)/heya-gateway: $(B)/gateway/main.o $(B)/libgateway.a $(B)/libcommon.a $(B)/libproto.a
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(GATEWAY_LIBS) $(LIBS)
-# All of the libraries, exported: kinds in shared objects use them.
+	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ -Wl,--whole-archive $^ -Wl,--no-whole-archive $(GATEWAY_LIBS) $(LIBS)
 $(B)/heya-worker: $(B)/worker/main.o $(B)/libworker.a $(B)/libcommon.a $(B)/libproto.a
 	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ -Wl,--whole-archive $^ -Wl,--no-whole-archive $(LIBS)
 
@@ -90,12 +90,20 @@ $(B)/poison-abi.so: CPPFLAGS += -DPOISON_ABI=KIND_ABI+1
 $(POISON): tests/support/poison_kind.c worker/kind.h common/buf.h | $(GEN_H)
 	$(Q)$(CC) $(CPPFLAGS) $(filter-out -MD -MP,$(CFLAGS)) $(LDFLAGS) -fPIC -shared -o $@ $<
 
-$(B)/unit: $(UNIT_OBJ) $(B)/libsupport.a $(B)/libgateway.a $(B)/libworker.a $(B)/libcommon.a $(B)/libproto.a
+# A kind with messages of its own, as one file and as its messages only; and two that are wrong.
+WORDS := $(B)/words.so $(B)/words-proto.so $(B)/words-name.so $(B)/words-none.so
+$(B)/words-proto.so: CPPFLAGS += -DWORDS_PROTO_ONLY
+$(B)/words-name.so: CPPFLAGS += -DWORDS_PROTO_ONLY -DWORDS_NAME='"No Name"'
+$(B)/words-none.so: CPPFLAGS += -DWORDS_PROTO_ONLY -Dheya_payloads=something_else
+$(WORDS): tests/support/words_kind.c $(B)/gen/tests/support/words.pb-c.c worker/kind.h proto/payload.h | $(GEN_H)
+	$(Q)$(CC) $(CPPFLAGS) $(filter-out -MD -MP,$(CFLAGS)) $(LDFLAGS) -fPIC -shared -Wl,-z,lazy -o $@ $(filter %.c,$^)
+
+$(B)/unit: $(UNIT_OBJ) $(B)/libsupport.a $(B)/libgateway.a $(B)/libworker.a $(B)/libcommon.a $(B)/libproto.a | $(WORDS)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(GATEWAY_LIBS) $(LIBS)
 # The kinds in the harness, which is their room: without libworker.
 $(B)/kinds: $(KINDS_OBJ) $(B)/libheya-kind-harness.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(LIBS)
-$(B)/integration: $(INTEGRATION_OBJ) $(B)/libsupport.a $(B)/libcommon.a $(B)/libproto.a | $(POISON)
+$(B)/integration: $(INTEGRATION_OBJ) $(B)/libsupport.a $(B)/libcommon.a $(B)/libproto.a | $(POISON) $(WORDS)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion -lwslay -lcrypto -ljwt $(LIBS)
 
 $(B)/chaos: $(CHAOS_OBJ) $(B)/libcommon.a $(B)/libproto.a | $(B)/poison.so
@@ -103,7 +111,7 @@ $(B)/chaos: $(CHAOS_OBJ) $(B)/libcommon.a $(B)/libproto.a | $(B)/poison.so
 
 .SECONDARY: $(GEN_C) $(GEN_H)
 # Generated code: protobuf-c messages and the Redis functions as C strings. Third-party style, so fewer warnings.
-$(B)/gen/proto/%.pb-c.c $(B)/gen/proto/%.pb-c.h: proto/%.proto
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: %.proto
 	@mkdir -p $(B)/gen
 	$(Q)$(PROTOC) -I. --c_out=$(B)/gen $<
 $(B)/gen/proto/lua.c: proto/heya.lua proto/heya_people.lua scripts/embed

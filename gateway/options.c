@@ -29,6 +29,11 @@ static const struct option_row gateway_rows[] = {
      .fallback = "64m",
      .max = 1ull << 30,
      .help = "of all files in it"},
+    {.name = "kind-proto",
+     .type = OPTION_LIST,
+     .offset = AT(kind_protos),
+     .help =
+         "shared object with the messages of a kind, so that JSON clients see objects; may be given several times"},
 };
 
 static const struct option_row queue_rows[] = {
