@@ -230,21 +230,21 @@ kind_code harness_command(struct room *room, const char *player, struct bytes pa
   return harness_outcome(room, number)->code;
 }
 
-static struct buf packed(const ProtobufCMessage *message) {
+struct buf harness_packed(const ProtobufCMessage *message) {
   struct buf out = {0};
   out.len = protobuf_c_message_pack(message, buf_reserve(&out, protobuf_c_message_get_packed_size(message)));
   return out;
 }
 
 size_t harness_queue(struct room *room, const char *player, const ProtobufCMessage *message) {
-  struct buf bytes = packed(message);
+  struct buf bytes = harness_packed(message);
   size_t number = harness_send(room, player, buf_bytes(&bytes));
   buf_close(&bytes);
   return number;
 }
 
 kind_code harness_give(struct room *room, const char *player, const ProtobufCMessage *message) {
-  struct buf bytes = packed(message);
+  struct buf bytes = harness_packed(message);
   kind_code code = harness_command(room, player, buf_bytes(&bytes));
   buf_close(&bytes);
   return code;

@@ -112,7 +112,9 @@ size_t harness_send(struct room *, const char *player, struct bytes payload);
 const struct harness_outcome *harness_outcome(const struct room *, size_t number);
 /* Sends one and returns its code; if the kind ticks, the next frame is run for it. */
 kind_code harness_command(struct room *, const char *player, struct bytes payload);
-/* The same two with the message that the payload is. */
+/* A message as bytes, for options and profiles; closed by the caller. */
+struct buf harness_packed(const ProtobufCMessage *);
+/* The two above with the message that the payload is. */
 size_t harness_queue(struct room *, const char *player, const ProtobufCMessage *);
 kind_code harness_give(struct room *, const char *player, const ProtobufCMessage *);
 
