@@ -52,8 +52,8 @@ static kind_code toy_command(struct room *room, struct member *member, struct by
 
 static bool toy_tick(struct room *room, const struct kind_tick *frame) {
   (void)frame;
-  if (toy_of(room)->count == 99) toy_of(room)->count++;
-  if (toy_of(room)->count == 100 || toy_of(room)->log[0] == '\0') return false;
+  if (toy_of(room)->count == 50) toy_of(room)->count++;
+  if (toy_of(room)->count == 51 || toy_of(room)->log[0] == '\0') return false;
   note(room, 't');
   return true;
 }
@@ -138,7 +138,7 @@ static void command(const char *word) {
 
 static void deny_a_change(const char *word) {
   struct room *room = toy_room();
-  for (int i = 0; i < 99; i++) send(room, word);
+  for (int i = 0; i < 50; i++) send(room, word);
   harness_frame(room);
 }
 
@@ -254,7 +254,7 @@ Test(harness, what_waits_when_the_room_ends_is_refused) {
 
 Test(harness, more_commands_than_may_wait_are_busy) {
   struct room *room = toy_room();
-  for (size_t i = 0; i < QUEUE_MAX; i++) send(room, "count");
+  for (size_t i = 0; i < QUEUE_PLAYER_MAX; i++) send(room, "count");
   cr_assert_eq(harness_outcome(room, send(room, "count"))->code, HEYA__V1__ERROR__CODE__BUSY);
   harness_close(room);
 }
