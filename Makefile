@@ -8,16 +8,18 @@ OPT     ?= -O2 -g
 PREFIX  ?= /usr/local
 PROTOC  ?= protoc
 
-PROTOS      := client bus image kinds/chat kinds/live kinds/arena kinds/saved
-PROTO_SRC   := keys names utf8 codec arena base64 json_encode json_decode json_number payload fault
+PROTOS      := client bus image kinds/chat kinds/gomoku kinds/live kinds/arena kinds/saved
+PROTO_SRC   := keys names utf8 codec arena base64 json_encode json_decode json_number payload fault decimal facts filter filter_parse \
+               order order_cursor
 COMMON_SRC  := buf log option option_value option_print metric clock endpoint peers server server_options admin failpoint redis_url redis_args redis_sentinel redis_link \
                redis_reply store store_commit store_redis store_redis_call store_redis_clock store_redis_setup store_redis_worker \
                store_redis_gateway store_redis_read store_redis_load
 GATEWAY_SRC := options gateway_metrics listener conn conn_http http handshake files ws outbox limits addresses auth jwt attachment \
-               session requests listing uplink_queue uplink downlink kind_proto gateway
-WORKER_SRC  := options worker_metrics effects answer queue frames command tick rollback room room_kind backlog member session_window group image record timers repository \
+               session requests list_query listed listing uplink_queue uplink downlink kind_proto gateway
+WORKER_SRC  := options worker_metrics effects answer queue frames command tick rollback room room_kind backlog member session_window group image record resync timers repository \
                partition walk apply assignment intake ownership caution loop commit last_words watchdog worker kinds/registry kinds/shared \
-               kinds/chat kinds/live kinds/live_state kinds/arena kinds/arena_view kinds/arena_state
+               kinds/chat kinds/gomoku kinds/gomoku_board kinds/gomoku_state kinds/live kinds/live_state kinds/arena kinds/arena_view \
+               kinds/arena_state
 SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client wait fake_store fake_clients fake_gateway \
                partition_bench worker_store
 UNIT_SRC    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
@@ -235,7 +237,7 @@ help:
 	@echo 'make sim [SEEDS=1000] [SEED=n [TRACE=1]]'
 	@echo '                    gateways, workers and a model of Redis under faults in virtual time; make sim-plants: does it find bugs'
 	@echo 'make model          spin checks tests/model, and finds the mistakes planted there'
-	@echo 'make fuzz T=codec|json'
+	@echo 'make fuzz T=codec|json|filter'
 	@echo 'make SANITIZE=address,undefined unit'
 	@echo '                    the same in a sanitized tree; any report fails the run'
 	@echo 'make format lint    clang-format; clang-format check and cppcheck'

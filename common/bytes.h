@@ -28,6 +28,13 @@ static inline bool bytes_equal(struct bytes a, struct bytes b) {
   return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+/* Below 0, 0 or above 0: by bytes, the shorter of two with a common beginning first. Of UTF-8: by code points. */
+static inline int bytes_compare(struct bytes a, struct bytes b) {
+  size_t common = a.len < b.len ? a.len : b.len;
+  int order = common ? memcmp(a.data, b.data, common) : 0;
+  return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 static inline bool bytes_equal_str(struct bytes a, const char *text) {
   return bytes_equal(a, bytes_of_str(text));
 }

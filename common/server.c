@@ -5,7 +5,10 @@
 #include "common/mem.h"
 #include "proto/keys.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <string.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -65,12 +68,15 @@ void server_finish(struct server *server, int status) {
   ev_break(server->loop, EVBREAK_ALL);
 }
 
+/* A timerfd, since libev's own timers end on whole milliseconds: too coarse for frames and for waits of less. A time
+ * of 0 would disarm it. */
 static void wake_after(struct server *server, uint64_t wait_us) {
-  ev_timer_stop(server->loop, &server->timer);
-  if (wait_us == SERVER_NEVER) return;
-  ev_now_update(server->loop);
-  ev_timer_set(&server->timer, (double)wait_us / 1e6, 0.);
-  ev_timer_start(server->loop, &server->timer);
+  struct itimerspec at = {.it_value.tv_nsec = 0};
+  if (wait_us != SERVER_NEVER) {
+    at.it_value.tv_sec = (time_t)(wait_us / 1000000);
+    at.it_value.tv_nsec = wait_us ? (long)(wait_us % 1000000 * 1000) : 1;
+  }
+  timerfd_settime(server->timer.fd, 0, &at, NULL);
 }
 
 static bool is_ready(void *arg, struct buf *reason) {
@@ -97,10 +103,12 @@ static void on_prepare(struct ev_loop *loop, struct ev_prepare *prepare, int eve
 }
 
 /* Nothing to do but to let the loop turn. */
-static void on_timer(struct ev_loop *loop, struct ev_timer *timer, int events) {
+static void on_timer(struct ev_loop *loop, struct ev_io *timer, int events) {
+  uint64_t expirations;
+  ssize_t n = read(timer->fd, &expirations, sizeof expirations);
   (void)loop;
-  (void)timer;
   (void)events;
+  (void)n;
 }
 
 static void on_signal(struct ev_loop *loop, struct ev_signal *signal_watcher, int events) {
@@ -118,11 +126,11 @@ static void on_signal(struct ev_loop *loop, struct ev_signal *signal_watcher, in
 
 void server_run(struct server *server) {
   ev_prepare_init(&server->prepare, on_prepare);
-  ev_timer_init(&server->timer, on_timer, 0., 0.);
   ev_signal_init(&server->terminate, on_signal, SIGTERM);
   ev_signal_init(&server->interrupt, on_signal, SIGINT);
   server->prepare.data = server->timer.data = server->terminate.data = server->interrupt.data = server;
   ev_prepare_start(server->loop, &server->prepare);
+  ev_io_start(server->loop, &server->timer);
   ev_signal_start(server->loop, &server->terminate);
   ev_signal_start(server->loop, &server->interrupt);
   ev_run(server->loop, 0);
@@ -163,6 +171,9 @@ bool server_open(struct server *server, struct store_redis_options *store, const
   }
   server->loop = ev_loop_new(EVFLAG_AUTO);
   if (!server->loop) return server_fail(server, "loop_failed", "no event loop");
+  int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  ev_io_init(&server->timer, on_timer, timer, EV_READ);
+  if (timer < 0) return server_fail(server, "timer_failed", strerror(errno));
   if (!open_admin(server)) return false;
   store->url = options->redis;
   store->prefix = options->prefix;
@@ -185,5 +196,6 @@ void server_close_outside(struct server *server) {
 
 void server_close(struct server *server) {
   failpoints_destroy(server->failpoints);
+  if (server->loop && server->timer.fd >= 0) close(server->timer.fd);
   if (server->loop) ev_loop_destroy(server->loop);
 }

@@ -73,7 +73,7 @@ struct server {
   char admin_address[ENDPOINT_BYTES]; /* with the port that was bound */
   char peer_address[ENDPOINT_BYTES];  /* as peers reach it: --advertise, or the same */
   struct ev_prepare prepare;
-  struct ev_timer timer;
+  struct ev_io timer; /* a timerfd, for the time that the core named */
   struct ev_signal terminate, interrupt;
   bool said_ready, stopping;
   int status; /* what the process exits with */

@@ -17,6 +17,7 @@
 #define HEYA_COMMON_STORE_H
 
 #include "common/commit.h"
+#include "proto/facts.h"
 #include "proto/names.h"
 
 enum store_result {
@@ -117,13 +118,20 @@ struct store_entry {
 };
 typedef void store_read_cb(void *arg, enum store_result, const struct store_entry *, size_t n);
 
+/* A segment that was not applied, because keys of its partition, or of a room in it, are damaged. */
+struct store_refused {
+  uint32_t partition;
+  const char *message;
+  const char *wrong_room; /* a key of this room has the wrong type: commit it `whole`; NULL: it is not about a room */
+};
 struct store_commit_outcome {
   const uint32_t *fenced; /* partitions whose segment was not applied, because they are not this worker's any more */
   size_t n_fenced;
   const char *const *gone; /* gateways that are dead: their deliveries were dropped */
   size_t n_gone;
-  const char *wrong_room; /* with STORE_FAILED: a key of this room has the wrong type; commit it `whole` */
-  const char *message;    /* with STORE_FAILED, STORE_BROKEN */
+  const struct store_refused *refused;
+  size_t n_refused;
+  const char *message; /* with STORE_FAILED, STORE_BROKEN: about all of it */
 };
 typedef void store_commit_cb(void *arg, enum store_result, const struct store_commit_outcome *);
 
@@ -157,12 +165,9 @@ struct store_delivery {
 };
 typedef void store_deliveries_cb(void *arg, enum store_result, const struct store_delivery *, size_t n);
 
-struct store_filter {
-  const char *name, *value;
-};
 struct store_list {
   const char *kind;
-  const struct store_filter *where;
+  const struct property *where;
   size_t n_where;
   bool joinable;
   uint32_t limit;
@@ -171,10 +176,18 @@ struct store_list {
 struct store_list_row {
   const char *room, *status, *host;
   uint32_t members, max_members;
-  const struct store_filter *properties;
+  uint64_t created_ms; /* its place in the listing index */
+  const struct property *properties;
   size_t n_properties;
 };
-typedef void store_list_cb(void *arg, enum store_result, const struct store_list_row *, size_t n, const char *after);
+struct store_list_page {
+  const struct store_list_row *rows; /* newest first, those of one millisecond by id, downwards */
+  size_t n;
+  const char *after; /* for the next page; "" at the end */
+  uint64_t examined; /* rooms looked at, those that did not match too */
+};
+/* The page is empty unless STORE_OK; valid during the call. */
+typedef void store_list_cb(void *arg, enum store_result, const struct store_list_page *);
 
 /* ---- the table ---- */
 

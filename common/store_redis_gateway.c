@@ -135,22 +135,23 @@ void store_redis_append(struct store *base, const char *gateway, uint64_t genera
 
 /* ---- list ---- */
 
-static bool parse_row(const struct redisReply *row, struct store_list_row *out, struct store_filter *properties) {
+static bool parse_row(const struct redisReply *row, struct store_list_row *out, struct property *properties) {
   uint64_t members, max_members;
-  const struct redisReply *list = redis_reply_at(row, 5);
+  const struct redisReply *list = redis_reply_at(row, 6);
   struct room_id id;
   out->room = redis_reply_string(redis_reply_at(row, 0));
   out->status = redis_reply_string(redis_reply_at(row, 1));
   out->host = redis_reply_string(redis_reply_at(row, 2));
   if (!out->room || !out->status || !out->host || !room_id_parse(out->room, strlen(out->room), &id) ||
       !redis_reply_u64(redis_reply_at(row, 3), &members) || members > UINT32_MAX ||
-      !redis_reply_u64(redis_reply_at(row, 4), &max_members) || max_members > UINT32_MAX)
+      !redis_reply_u64(redis_reply_at(row, 4), &max_members) || max_members > UINT32_MAX ||
+      !redis_reply_u64(redis_reply_at(row, 5), &out->created_ms))
     return false;
   out->members = (uint32_t)members;
   out->max_members = (uint32_t)max_members;
   out->properties = properties;
   for (size_t i = 0; i + 1 < redis_reply_count(list); i += 2) {
-    struct store_filter *property = &properties[out->n_properties];
+    struct property *property = &properties[out->n_properties];
     property->name = redis_reply_string(redis_reply_at(list, i));
     property->value = redis_reply_string(redis_reply_at(list, i + 1));
     if (property->name && property->value) out->n_properties++;
@@ -163,15 +164,17 @@ static void finish_list(struct store_call *call, enum store_result result, const
   const struct redisReply *list = redis_reply_at(reply, 0);
   const char *after = redis_reply_string(redis_reply_at(reply, 1));
   size_t n = 0, n_properties = 0;
-  if (result == STORE_OK && (!redis_reply_is_array(list) || !after)) {
+  uint64_t examined = 0;
+  if (result == STORE_OK &&
+      (!redis_reply_is_array(list) || !after || !redis_reply_u64(redis_reply_at(reply, 2), &examined))) {
     result = STORE_BROKEN;
     message = store_bad_answer;
     list = NULL;
   }
   for (size_t i = 0; i < redis_reply_count(list); i++)
-    n_properties += redis_reply_count(redis_reply_at(redis_reply_at(list, i), 5)) / 2;
+    n_properties += redis_reply_count(redis_reply_at(redis_reply_at(list, i), 6)) / 2;
   struct store_list_row *rows = xcalloc(redis_reply_count(list), sizeof *rows);
-  struct store_filter *properties = xcalloc(n_properties, sizeof *properties);
+  struct property *properties = xcalloc(n_properties, sizeof *properties);
   n_properties = 0;
   for (size_t i = 0; i < redis_reply_count(list); i++) {
     rows[n] = (struct store_list_row){0};
@@ -179,7 +182,9 @@ static void finish_list(struct store_call *call, enum store_result result, const
     n_properties += rows[n++].n_properties;
   }
   warn(call, &call->store->logged.list, "list_refused", message);
-  call->cb.list(call->arg, result, rows, n, result == STORE_OK ? after : "");
+  call->cb.list(call->arg, result,
+                &(struct store_list_page){
+                    .rows = rows, .n = n, .after = result == STORE_OK ? after : "", .examined = examined});
   free(properties);
   free(rows);
 }

@@ -13,7 +13,7 @@
 
 #include <assert.h>
 
-#define COUNT              256   /* entries of one stream in an answer */
+#define COUNT              32    /* entries of one stream in an answer; what a worker cannot take yet is read again */
 #define BLOCK_MAX_MS       60000 /* whatever the caller says */
 #define WAKE_AGAIN_S       0.001
 #define TRIM_EVERY_US      100000 /* a gateway's stream is trimmed when so much time has passed, */

@@ -246,32 +246,69 @@ static bool wrong_room(const char *message, char *out, size_t size) {
   return true;
 }
 
+/* The lists of a commit's answer, as long as it is being handed out. */
+struct commit_answer {
+  uint32_t *fenced;
+  const char **gone;
+  struct store_refused *refused;
+  char (*rooms)[ROOM_ID_MAX + 1]; /* one for each of refused */
+  struct store_commit_outcome outcome;
+};
+
+static bool parse_fenced(const struct redisReply *list, struct commit_answer *answer) {
+  size_t n = answer->outcome.n_fenced = redis_reply_count(list);
+  answer->outcome.fenced = answer->fenced = xcalloc(n, sizeof *answer->fenced);
+  for (size_t i = 0; i < n; i++) {
+    uint64_t partition;
+    if (!redis_reply_u64(redis_reply_at(list, i), &partition) || partition > UINT32_MAX) return false;
+    answer->fenced[i] = (uint32_t)partition;
+  }
+  return redis_reply_is_array(list);
+}
+
+static bool parse_gone(const struct redisReply *list, struct commit_answer *answer) {
+  size_t n = answer->outcome.n_gone = redis_reply_count(list);
+  answer->outcome.gone = answer->gone = xcalloc(n, sizeof *answer->gone);
+  for (size_t i = 0; i < n; i++) {
+    answer->gone[i] = redis_reply_string(redis_reply_at(list, i));
+    if (!answer->gone[i]) return false;
+  }
+  return redis_reply_is_array(list);
+}
+
+static bool parse_refused(const struct redisReply *list, struct commit_answer *answer) {
+  size_t n = answer->outcome.n_refused = redis_reply_count(list) / 2;
+  answer->outcome.refused = answer->refused = xcalloc(n, sizeof *answer->refused);
+  answer->rooms = xcalloc(n, sizeof *answer->rooms);
+  for (size_t i = 0; i < n; i++) {
+    struct store_refused *refused = &answer->refused[i];
+    uint64_t partition;
+    if (!redis_reply_u64(redis_reply_at(list, 2 * i), &partition) || partition > UINT32_MAX) return false;
+    refused->partition = (uint32_t)partition;
+    refused->message = redis_reply_string(redis_reply_at(list, 2 * i + 1));
+    if (wrong_room(refused->message, answer->rooms[i], sizeof answer->rooms[i]))
+      refused->wrong_room = answer->rooms[i];
+  }
+  return redis_reply_is_array(list);
+}
+
 static void finish_commit(struct store_call *call, enum store_result result, const char *message,
                           const struct redisReply *reply) {
-  const struct redisReply *fenced_list = redis_reply_at(reply, 0), *gone_list = redis_reply_at(reply, 1);
-  size_t n_fenced = redis_reply_count(fenced_list), n_gone = redis_reply_count(gone_list);
-  uint32_t *fenced = n_fenced ? xcalloc(n_fenced, sizeof *fenced) : NULL;
-  const char **gone = n_gone ? xcalloc(n_gone, sizeof *gone) : NULL;
-  bool ok = result != STORE_OK || (redis_reply_is_array(fenced_list) && redis_reply_is_array(gone_list));
-  char room[ROOM_ID_MAX + 1];
-  for (size_t i = 0; i < n_fenced; i++) {
-    uint64_t partition = 0;
-    ok = redis_reply_u64(redis_reply_at(fenced_list, i), &partition) && partition <= UINT32_MAX && ok;
-    fenced[i] = (uint32_t)partition;
-  }
-  for (size_t i = 0; i < n_gone; i++) ok = (gone[i] = redis_reply_string(redis_reply_at(gone_list, i))) != NULL && ok;
-  if (!ok) {
+  struct commit_answer answer = {.fenced = NULL};
+  bool sound = parse_fenced(redis_reply_at(reply, 0), &answer);
+  sound = parse_gone(redis_reply_at(reply, 1), &answer) && sound;
+  sound = parse_refused(redis_reply_at(reply, 2), &answer) && sound;
+  if (result == STORE_OK && !sound) {
     result = STORE_BROKEN;
     message = store_bad_answer;
-    n_fenced = n_gone = 0;
   }
-  struct store_commit_outcome outcome = {
-      .fenced = fenced, .n_fenced = n_fenced, .gone = gone, .n_gone = n_gone, .message = message};
-  if (result == STORE_FAILED && wrong_room(message, room, sizeof room)) outcome.wrong_room = room;
+  if (result != STORE_OK) answer.outcome = (struct store_commit_outcome){.message = message};
   warn(call, &call->store->logged.commit, "commit_refused", message);
-  call->cb.commit(call->arg, result, &outcome);
-  free(gone);
-  free(fenced);
+  call->cb.commit(call->arg, result, &answer.outcome);
+  free(answer.rooms);
+  free(answer.refused);
+  free(answer.gone);
+  free(answer.fenced);
 }
 
 void store_redis_commit(struct store *base, const struct commit *commit, store_commit_cb *cb, void *arg) {

@@ -64,6 +64,7 @@ struct sessions {
   struct arena out;      /* an answer being encoded */
   struct listing *lists; /* unanswered list requests, see gateway/listing.c */
   size_t n_lists;
+  size_t n_scans; /* of them with a filter or a sort */
 };
 
 struct session {
@@ -81,6 +82,7 @@ struct session {
   char *path_room;                 /* owned; from /v1/<kind>/<name>, until hello; NULL: none */
   uint32_t attempts;               /* joins so far */
   uint32_t lists;                  /* unanswered list requests */
+  bool scans;                      /* one of them has a filter or a sort */
   struct attachments attachments;
   struct bucket rate;
 };

@@ -43,7 +43,12 @@ static const struct {
     {CODE(ROOM_FAILED), "the room had a fault and is closed"},
     {CODE(ROOM_LOST), "the room was lost"},
     {CODE(GATEWAY_LOST), "this gateway has lost its standing"},
+    {CODE(WRONG_PASSWORD), "the room wants another password"},
+    {CODE(BANNED), "the host does not want this player"},
+    {CODE(SPECTATOR), "who watches has no say"},
+    {CODE(NO_SUCH_MEMBER), "no such player is in the room"},
     {CODE(PLAYER_KICKED), "removed from the room"},
+    {CODE(RESYNC), "events or answers may have been missed"},
     {CODE(ROLLED_BACK), "the room is back where it was saved last"},
     {CODE(TOO_MANY_CONNECTIONS), "too many connections"},
 };

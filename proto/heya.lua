@@ -75,6 +75,19 @@ local function check_type(p, key, wanted)
   if not is_or_none(key, wanted) then fail('WRONGKEY', p, key) end
 end
 
+-- Bytes that wait in a stream: counted beside it, so that a count which is none can begin anew, at 0.
+local COUNT = '^%-?%d%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?$'
+
+local function count_in(key)
+  local value = type_of(key) == 'string' and redis.call('GET', key) or ''
+  return tonumber(string.match(value, COUNT) or '0')
+end
+
+local function count_up(key, by)
+  if not is_or_none(key, 'string') or not string.match(redis.call('GET', key) or '0', COUNT) then redis.call('DEL', key) end
+  return redis.call('INCRBY', key, by)
+end
+
 local function now_ms()
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -122,7 +135,7 @@ local function selftest(_, argv)
     {'XINFO', 'STREAM', ':x'}, {'XTRIM', ':x', 'MINID', '1-0'}, {'SADD', ':s', 'a'}, {'SREM', ':s', 'a'}, {'ZADD', ':z', '1', 'a'},
     {'ZSCORE', ':z', 'a'}, {'ZRANGE', ':z', '-inf', '+inf', 'BYSCORE', 'LIMIT', '0', '1'},
     {'ZREMRANGEBYSCORE', ':z', '-inf', '0'}, {'ZREM', ':z', 'a'}, {'SET', ':t', '1', 'PX', '60000'},
-    {'SET', ':t', '1', 'PXAT', '99999999999999'}, {'GET', ':t'}, {'INCRBY', ':t', '1'}, {'DECRBY', ':t', '1'},
+    {'SET', ':t', '1', 'PXAT', '99999999999999'}, {'GET', ':t'}, {'INCRBY', ':t', '1'},
     {'PEXPIRE', ':h', '60000'}, {'PEXPIREAT', ':h', '99999999999999'}, {'TYPE', ':h'}, {'EXISTS', ':h'}, {'TIME'},
     {'DEL', ':h', ':x', ':s', ':z', ':t'},
   }
@@ -136,6 +149,15 @@ local function selftest(_, argv)
   return redis.status_reply('OK')
 end
 
+-- The lists of workers and gateways can be made anew from what these say at every renewal, so a list that holds another type
+-- is not worth stopping the whole deployment for: it is deleted. Until all have spoken again some look dead; they are then
+-- ended for good and come back by themselves.
+local function list_of(prefix, name)
+  local key = prefix .. name
+  if not is_or_none(key, 'zset') then redis.call('DEL', key) end
+  return key
+end
+
 -- ---- gateways -------------------------------------------------------------------------------------------------------
 -- A gateway is a hash and a stream that live and die together: renewed together, deleted together.
 
@@ -147,7 +169,7 @@ end
 local function gateway_end(prefix, gateway)
   local key, events = gateway_keys(prefix, gateway)
   redis.call('DEL', key, events)
-  redis.call('ZREM', prefix .. 'gateways', gateway)
+  redis.call('ZREM', list_of(prefix, 'gateways'), gateway)
 end
 
 local function gateway_alive(prefix, gateway)
@@ -166,7 +188,7 @@ local function gateway_extend(prefix, gateway, ttl)
   local key, events = gateway_keys(prefix, gateway)
   redis.call('PEXPIRE', key, integer(ttl))
   redis.call('PEXPIRE', events, integer(ttl))
-  redis.call('ZADD', prefix .. 'gateways', integer(now_ms() + ttl), gateway)
+  redis.call('ZADD', list_of(prefix, 'gateways'), integer(now_ms() + ttl), gateway)
 end
 
 -- prefix, gateway, "1" to open again after a lost connection or "0" to begin, address, ttl in ms, partitions
@@ -176,7 +198,6 @@ local function gateway_open(_, argv)
   local a = arguments(argv)
   local prefix, gateway, again, address, ttl, partitions = a.text(), a.text(), a.text(), a.text(), a.int(), a.int()
   a.finish()
-  check_type(0, prefix .. 'gateways', 'zset')
   local key, events = gateway_keys(prefix, gateway)
   if again == '1' then
     if not gateway_alive(prefix, gateway) then fail('GONE', gateway) end
@@ -197,7 +218,6 @@ local function gateway_renew(_, argv)
   local a = arguments(argv)
   local prefix, gateway, generation, ttl = a.text(), a.text(), a.text(), a.int()
   a.finish()
-  check_type(0, prefix .. 'gateways', 'zset')
   gateway_check(prefix, gateway, generation)
   gateway_extend(prefix, gateway, ttl)
   return redis.status_reply('OK')
@@ -208,7 +228,6 @@ local function gateway_close(_, argv)
   local a = arguments(argv)
   local prefix, gateway = a.text(), a.text()
   a.finish()
-  check_type(0, prefix .. 'gateways', 'zset')
   gateway_end(prefix, gateway)
   return redis.status_reply('OK')
 end
@@ -222,7 +241,7 @@ local function gateway_trim(_, argv)
   local minid = next_id(id)
   if not gateway_alive(prefix, gateway) then fail('GONE', gateway) end
   local key, events = gateway_keys(prefix, gateway)
-  if redis.call('XTRIM', events, 'MINID', minid) > 0 then
+  if redis.call('XTRIM', events, 'MINID', minid) > 0 and string.match(redis.call('HGET', key, 'queued_bytes') or '', COUNT) then
     redis.call('HINCRBY', key, 'queued_bytes', '-' .. integer(bytes))
   end
   return redis.status_reply('OK')
@@ -231,7 +250,7 @@ end
 -- ---- in: the only way into a partition ------------------------------------------------------------------------------
 
 -- prefix, gateway, generation, limit of entries, limit of bytes, n, then n times: partition, append number, "1" for a
--- system batch, batch -> n verdicts: ok, dup (it was appended before), busy (over a limit; nothing is consumed), gap
+-- system batch, batch -> n verdicts: ok, dup (it was appended before), busy (over a limit, or the partition is damaged; nothing is consumed), gap
 -- (not the next number), clock (Redis's clock is behind what the partition has processed).
 -- System batches, which tell of lost connections, may use a quarter above the limits.
 local function append(_, argv)
@@ -250,21 +269,23 @@ local function append(_, argv)
   local verdicts = {}
   for i, item in ipairs(items) do
     local keys = partition_keys(prefix, item.p)
-    check_type(item.p, keys.cmd, 'stream')
-    check_type(item.p, keys.bytes, 'string')
-    check_type(item.p, keys.done, 'string')
     item.keys = keys
     local last = tonumber(redis.call('HGET', gateway_key, 'n:' .. item.p) or '0')
+    if not last then fail('GONE', gateway, 'is damaged') end
     local share = item.system and 1.25 or 1
-    local queued = tonumber(redis.call('GET', keys.bytes) or '0') or 0
-    local done_ms = stream_id(redis.call('GET', keys.done) or '0-0')
+    local queued = count_in(keys.bytes)
+    local done = is_or_none(keys.done, 'string') and (redis.call('GET', keys.done) or '0-0') or ''
+    local done_ms = tonumber(string.match(done, '^(%d+)-%d+$') or '')
+    local sound = done_ms and is_or_none(keys.cmd, 'stream')
     if item.number <= last then
       verdicts[i] = 'dup'
+    elseif not sound then
+      verdicts[i] = 'busy'
     elseif item.number ~= last + 1 then
       verdicts[i] = 'gap'
     elseif redis.call('XLEN', keys.cmd) >= max_entries * share or queued + #item.batch > max_bytes * share then
       verdicts[i] = 'busy'
-    elseif done_ms > now and type_of(keys.cmd) == 'none' then
+    elseif done_ms >= now and type_of(keys.cmd) == 'none' then
       verdicts[i] = 'clock'
     else
       verdicts[i] = 'ok'
@@ -273,7 +294,7 @@ local function append(_, argv)
   for i, item in ipairs(items) do
     if verdicts[i] == 'ok' then
       redis.call('XADD', item.keys.cmd, '*', 'g', gateway, 'm', item.batch)
-      redis.call('INCRBY', item.keys.bytes, tostring(#item.batch))
+      count_up(item.keys.bytes, tostring(#item.batch))
       redis.call('HSET', gateway_key, 'n:' .. item.p, integer(item.number))
     end
   end
@@ -297,21 +318,19 @@ local function owner_of(p, keys)
 end
 
 -- prefix, worker, lease in ms, partitions, "1" if draining, n, then n fields and values for people
--- -> now, {worker, lease end, draining, address ...}, {owner, epoch, freed_ms, lapsed ...} of each partition,
---    {gateway, address ...}
+-- -> now, {worker, lease end, draining, address ...}, {owner, epoch, freed_ms, lapsed ...} of each partition (owner '?': that
+--    cannot be told), {gateway, address ...}
 local function renew(_, argv)
   local a = arguments(argv)
   local prefix, worker, lease, partitions, draining = a.text(), a.text(), a.int(), a.int(), a.text()
   local details = a.run(a.int() * 2)
   a.finish()
   local key = prefix .. 'worker:' .. worker
-  check_type(0, prefix .. 'workers', 'zset')
-  check_type(0, prefix .. 'gateways', 'zset')
   check_type(0, key, 'hash')
-  for p = 0, partitions - 1 do check_type(p, partition_keys(prefix, p).owner, 'hash') end
 
   local now = now_ms()
-  redis.call('ZADD', prefix .. 'workers', integer(now + lease), worker)
+  redis.call('ZADD', list_of(prefix, 'workers'), integer(now + lease), worker)
+  list_of(prefix, 'gateways')
   redis.call('HSET', key, 'draining', draining, 'renewed_ms', integer(now))
   call_with_run(argv, details, 'HSET', key)
   redis.call('PEXPIRE', key, integer(lease * 4))
@@ -328,7 +347,8 @@ local function renew(_, argv)
     workers[#workers + 1] = about[2] or ''
   end
   for p = 0, partitions - 1 do
-    local owner = redis.call('HMGET', partition_keys(prefix, p).owner, 'worker', 'epoch', 'freed_ms')
+    local about = partition_keys(prefix, p).owner
+    local owner = is_or_none(about, 'hash') and redis.call('HMGET', about, 'worker', 'epoch', 'freed_ms') or {'?'}
     owners[#owners + 1] = owner[1] or ''
     owners[#owners + 1] = owner[2] or '0'
     owners[#owners + 1] = owner[3] or '0'
@@ -372,6 +392,7 @@ local BLAME_LINE = '^([01]) ((%d+)%-(%d+)) (%d+) (%S+)$'
 local BLAMES_MAX = 16       -- STORE_BLAMES_MAX; the oldest go first
 local BLAME_ALL = 4294967295 -- STORE_BLAME_ALL
 local DEATH_SOON_MS = 60000  -- an owner that lived for longer did not die of what it found
+local NOTE_GRACE_MS = 1000   -- who left a note and was suspected may live: then he renews his lease within this time
 
 local function blame_of(line)
   local sure, entry, ms, seq, index, room = string.match(line, BLAME_LINE)
@@ -399,6 +420,15 @@ local function is_open(blame, done_ms, done_seq)
   if blame.ms ~= done_ms then return blame.ms > done_ms end
   if blame.seq ~= done_seq then return blame.seq > done_seq end
   return tonumber(blame.index) == BLAME_ALL
+end
+
+-- Whether the owner was about to make a step that would convict a room if he is dead.
+local function has_open_note(text, done)
+  local done_ms, done_seq = stream_id(done)
+  for _, blame in ipairs(read_blames(text)) do
+    if not blame.sure and is_open(blame, done_ms, done_seq) then return true end
+  end
+  return false
 end
 
 -- What a claimant has to know: convictions that are still open. `died`: the last owner did not let go by itself.
@@ -464,6 +494,11 @@ local function claim(_, argv)
   if died then
     local soon = now - (tonumber(past[1] or '') or 0) < DEATH_SOON_MS
     deaths = soon and math.min(deaths + 1, 999) or 1
+  end
+  if died and has_open_note(past[4], done) then
+    local about = prefix .. 'worker:' .. owner
+    local renewed_ms = type_of(about) == 'hash' and tonumber(redis.call('HGET', about, 'renewed_ms') or '')
+    if renewed_ms and now - renewed_ms < NOTE_GRACE_MS then fail('DENIED', owner, 'left a note and may be alive') end
   end
   local blames = convictions(past[4], died, done)
 
@@ -556,11 +591,9 @@ local function check_segment(segment)
   check_type(segment.p, keys.cmd, 'stream')
   check_type(segment.p, keys.done, 'string')
   check_type(segment.p, keys.rooms, 'set')
-  check_type(segment.p, keys.bytes, 'string')
   for _, room in ipairs(segment.rooms) do check_room(segment.p, room) end
   for _, item in ipairs(segment.appends) do
     check_type(segment.p, item.keys.cmd, 'stream')
-    check_type(segment.p, item.keys.bytes, 'string')
   end
 end
 
@@ -572,7 +605,12 @@ local function write_log(epoch, room, argv)
   if room.log.n == 0 then return end
   local key = room.key .. ':log'
   for i = room.log.from, room.log.from + room.log.n - 1, 3 do
-    redis.call('XADD', key, 'MAXLEN', '~', room.log_max, epoch .. '-' .. argv[i], 'to', argv[i + 1], 'm', argv[i + 2])
+    local event = {'XADD', key, 'MAXLEN', '~', room.log_max, epoch .. '-' .. argv[i], 'to', argv[i + 1], 'm', argv[i + 2]}
+    local answer = redis.pcall(unpack(event))
+    if type(answer) == 'table' and answer.err then -- somebody put a higher id into it: people's view begins anew
+      redis.call('DEL', key)
+      redis.call(unpack(event))
+    end
   end
 end
 
@@ -628,16 +666,15 @@ end
 
 local function write_append(worker, item)
   redis.call('XADD', item.keys.cmd, '*', 'g', worker, 'm', item.batch)
-  redis.call('INCRBY', item.keys.bytes, tostring(#item.batch))
+  count_up(item.keys.bytes, tostring(#item.batch))
 end
 
 local function write_checkpoint(segment)
   local keys = segment.keys
   redis.call('SET', keys.done, segment.done)
   redis.call('XTRIM', keys.cmd, 'MINID', next_id(segment.done))
-  if segment.bytes ~= '0' and redis.call('DECRBY', keys.bytes, segment.bytes) < 0 then
-    redis.call('SET', keys.bytes, '0')
-  end
+  local left = count_up(keys.bytes, segment.bytes == '0' and '0' or '-' .. segment.bytes)
+  if left ~= 0 and (left < 0 or redis.call('XLEN', keys.cmd) == 0) then redis.call('SET', keys.bytes, '0') end
 end
 
 -- One XADD per gateway for all segments together: concatenated encodings of a repeated field are one message. Returns the
@@ -656,7 +693,8 @@ local function deliver(prefix, segments, max_entries, max_bytes)
   for _, gateway in ipairs(order) do
     local key, events = gateway_keys(prefix, gateway)
     local bytes = table.concat(parts[gateway])
-    local queued = gateway_alive(prefix, gateway) and tonumber(redis.call('HGET', key, 'queued_bytes') or '')
+    local queued = gateway_alive(prefix, gateway) and string.match(redis.call('HGET', key, 'queued_bytes') or '', COUNT)
+    queued = tonumber(queued or '')
     if not queued or queued + #bytes > max_bytes or redis.call('XLEN', events) >= max_entries then
       gateway_end(prefix, gateway)
       gone[#gone + 1] = gateway
@@ -669,25 +707,29 @@ local function deliver(prefix, segments, max_entries, max_bytes)
 end
 
 -- prefix, worker, limits of a gateway's stream in entries and bytes, n, then n segments (parse_segment)
--- -> {partitions whose segment was refused because they are not this worker's in this epoch}, {gateways that are dead}.
--- A segment is applied whole or not at all. `done` and the effects up to it change together: that is why a command is
+-- -> {partitions that are not this worker's in this epoch}, {gateways that are dead}, {partition, why ...} of those whose
+-- keys are damaged. A segment is applied whole or not at all, and keeps no other from being applied. `done` and the effects up to it change together: that is why a command is
 -- never lost and never applied twice.
 local function commit(_, argv)
   local a = arguments(argv)
   local prefix, worker, max_entries, max_bytes = a.text(), a.text(), a.int(), a.int()
-  local mine, fenced = {}, {}
+  local mine, fenced, refused = {}, {}, {}
   for _ = 1, a.int() do
     local segment = parse_segment(a, prefix)
-    local owner, epoch = owner_of(segment.p, segment.keys)
-    if owner == worker and epoch == segment.epoch then
-      mine[#mine + 1] = segment
-    else
+    local owner = is_or_none(segment.keys.owner, 'hash') and redis.call('HMGET', segment.keys.owner, 'worker', 'epoch') or {}
+    if owner[1] ~= worker or owner[2] ~= segment.epoch then
       fenced[#fenced + 1] = segment.p
+    else
+      local sound, why = pcall(check_segment, segment)
+      if sound then
+        mine[#mine + 1] = segment
+      else
+        refused[#refused + 1] = segment.p
+        refused[#refused + 1] = type(why) == 'table' and why.err or tostring(why)
+      end
     end
   end
   a.finish()
-  check_type(0, prefix .. 'gateways', 'zset')
-  for _, segment in ipairs(mine) do check_segment(segment) end
 
   for _, segment in ipairs(mine) do
     for _, room in ipairs(segment.rooms) do
@@ -696,19 +738,24 @@ local function commit(_, argv)
     for _, item in ipairs(segment.appends) do write_append(worker, item) end
     write_checkpoint(segment)
   end
-  return {fenced, deliver(prefix, mine, max_entries, max_bytes)}
+  return {fenced, deliver(prefix, mine, max_entries, max_bytes), refused}
 end
 
 -- ---- listing --------------------------------------------------------------------------------------------------------
 
-local EXAMINED_MAX = 1000
+local EXAMINED_MAX = 250 -- a call, some 8 us each; others wait meanwhile
+local PROPERTIES_MAX = 64 -- of a room; kinds describe fewer
 
 local function properties_of(key, names)
-  local properties = {}
+  local fields, properties = {}, {}
   for name in string.gmatch(names or '', '[a-z0-9_]+') do
+    if #fields == PROPERTIES_MAX then break end
+    fields[#fields + 1] = 'p:' .. name
     properties[#properties + 1] = name
-    properties[#properties + 1] = redis.call('HGET', key, 'p:' .. name) or ''
+    properties[#properties + 1] = ''
   end
+  local values = #fields > 0 and redis.call('HMGET', key, unpack(fields)) or {}
+  for i = 1, #fields do properties[i * 2] = values[i] or '' end
   return properties
 end
 
@@ -733,22 +780,40 @@ local function comes_before(a, b)
 end
 
 -- The row of a room for a listing, or nil if it does not belong there. Forgets a room whose keys have expired.
-local function list_row(prefix, index, id, joinable, where)
+local function list_row(prefix, index, id, created, joinable, where)
   local key = prefix .. 'room:' .. id
-  if type_of(key) ~= 'hash' then
+  local room = redis.pcall('HMGET', key, 'status', 'host', 'members', 'max_members', 'properties')
+  if room.err or (not room[1] and type_of(key) ~= 'hash') then
     redis.call('ZREM', index, id)
     return nil
   end
-  local room = redis.call('HMGET', key, 'status', 'host', 'members', 'max_members', 'properties')
   local members, max_members = tonumber(room[3] or '0') or 0, tonumber(room[4] or '0') or 0
   if joinable and (room[1] ~= 'open' or members >= max_members) then return nil end
   local properties = properties_of(key, room[5])
   if not matches(properties, where) then return nil end
-  return {id, room[1] or '', room[2] or '', integer(members), integer(max_members), properties}
+  return {id, room[1] or '', room[2] or '', integer(members), integer(max_members), created, properties}
+end
+
+-- Ids and scores behind a position, "<score> <id>" or anything else for the beginning, at most EXAMINED_MAX of them; and
+-- how many of them to skip: those of the same score that come no later, which may be more than one call gives.
+local function ids_after(index, after)
+  local score, last = string.match(after, '^(%d+) (.+)$')
+  local offset, skip, found = 0, 0, nil
+  repeat
+    offset, skip = offset + skip, 0
+    found = redis.call('ZRANGE', index, score or '+inf', '-inf', 'BYSCORE', 'REV', 'LIMIT', integer(offset),
+                       tostring(EXAMINED_MAX), 'WITHSCORES')
+    while skip * 2 < #found and integer(tonumber(found[skip * 2 + 2])) == score and
+          not comes_before(found[skip * 2 + 1], last) do
+      skip = skip + 1
+    end
+  until skip * 2 < #found or #found == 0
+  return found, skip
 end
 
 -- prefix, kind, "1" for joinable rooms only, limit, after, n, then n times: property, value ("" or "0" match all)
--- -> rows, and where to go on ("" at the end). Newest rooms first; examines at most EXAMINED_MAX rooms a call.
+-- -> rows, where to go on ("" at the end), how many rooms were examined: at most EXAMINED_MAX. Newest rooms first, those
+-- of one millisecond by id, downwards (proto/order.h knows this order too).
 local function list(_, argv)
   local a = arguments(argv)
   local prefix, kind, joinable, limit, after = a.text(), a.text(), a.text() == '1', a.int(), a.text()
@@ -760,31 +825,28 @@ local function list(_, argv)
   a.finish()
   local index = prefix .. 'rooms:' .. kind
   check_type(0, index, 'zset')
-  local score, last = string.match(after, '^(%d+) (.+)$')
-  local found = redis.call('ZRANGE', index, score or '+inf', '-inf', 'BYSCORE', 'REV', 'LIMIT', '0', tostring(EXAMINED_MAX + 1),
-                           'WITHSCORES')
-  local rows, position = {}, ''
-  for i = 1, #found, 2 do
+  local found, skip = ids_after(index, after)
+  local rows, position, examined = {}, '', 0
+  for i = skip * 2 + 1, #found, 2 do
+    if #rows >= limit then return {rows, position, examined} end
     local id, created = found[i], integer(tonumber(found[i + 1]))
-    if not (score == created and not comes_before(id, last)) then
-      if #rows >= limit or i > EXAMINED_MAX * 2 then return {rows, position} end
-      rows[#rows + 1] = list_row(prefix, index, id, joinable, where)
-      position = created .. ' ' .. id
-    end
+    rows[#rows + 1] = list_row(prefix, index, id, created, joinable, where)
+    position = created .. ' ' .. id
+    examined = examined + 1
   end
-  return {rows, ''}
+  return {rows, #found == EXAMINED_MAX * 2 and position or '', examined}
 end
 
 -- ---- registration ---------------------------------------------------------------------------------------------------
--- With allow-oom: what must go on when Redis is full, since it is what makes room again. append has it not, so a full
--- Redis refuses new work.
+-- With allow-oom: what must go on, or begin, when Redis is full, since it is what makes room again. append has it not, so a
+-- full Redis refuses new work.
 
 local function register(name, callback, flags)
   redis.register_function{function_name = 'heya1_' .. name, callback = callback, flags = flags or {}}
 end
-register('init', init)
-register('selftest', selftest)
-register('gateway_open', gateway_open)
+register('init', init, {'allow-oom'})
+register('selftest', selftest, {'allow-oom'})
+register('gateway_open', gateway_open, {'allow-oom'})
 register('gateway_renew', gateway_renew, {'allow-oom'})
 register('gateway_close', gateway_close, {'allow-oom'})
 register('gateway_suspect', gateway_close, {'allow-oom'})

@@ -3,6 +3,7 @@
 
 #include "proto/kinds/arena.pb-c.h"
 #include "proto/kinds/chat.pb-c.h"
+#include "proto/kinds/gomoku.pb-c.h"
 #include "proto/kinds/live.pb-c.h"
 
 #include <string.h>
@@ -19,6 +20,10 @@ static const struct payload_kind built_in[] = {
      {&heya__kinds__chat__options__descriptor, &heya__kinds__chat__profile__descriptor,
       &heya__kinds__chat__command__descriptor, &heya__kinds__chat__event__descriptor,
       &heya__kinds__chat__state__descriptor, &heya__kinds__chat__result__descriptor}},
+    {"gomoku",
+     {&heya__kinds__gomoku__options__descriptor, &heya__kinds__gomoku__profile__descriptor,
+      &heya__kinds__gomoku__command__descriptor, &heya__kinds__gomoku__event__descriptor,
+      &heya__kinds__gomoku__state__descriptor, &heya__kinds__gomoku__result__descriptor}},
     {"live",
      {&heya__kinds__live__options__descriptor, &heya__kinds__live__profile__descriptor,
       &heya__kinds__live__command__descriptor, &heya__kinds__live__event__descriptor,
@@ -32,11 +37,12 @@ static const struct {
   const char *message, *field;
   enum payload_role role;
 } fields[] = {
-    {"heya.v1.Create", "options", PAYLOAD_OPTIONS},   {"heya.v1.Create", "profile", PAYLOAD_PROFILE},
-    {"heya.v1.Join", "options", PAYLOAD_OPTIONS},     {"heya.v1.Join", "profile", PAYLOAD_PROFILE},
-    {"heya.v1.Command", "payload", PAYLOAD_COMMAND},  {"heya.v1.Event", "payload", PAYLOAD_EVENT},
-    {"heya.v1.Snapshot", "options", PAYLOAD_OPTIONS}, {"heya.v1.Snapshot", "state", PAYLOAD_STATE},
-    {"heya.v1.Member", "profile", PAYLOAD_PROFILE},   {"heya.v1.Ack", "result", PAYLOAD_RESULT},
+    {"heya.v1.Create", "options", PAYLOAD_OPTIONS}, {"heya.v1.Create", "profile", PAYLOAD_PROFILE},
+    {"heya.v1.Join", "options", PAYLOAD_OPTIONS},   {"heya.v1.Join", "profile", PAYLOAD_PROFILE},
+    {"heya.v1.Manage", "profile", PAYLOAD_PROFILE}, {"heya.v1.Command", "payload", PAYLOAD_COMMAND},
+    {"heya.v1.Event", "payload", PAYLOAD_EVENT},    {"heya.v1.Snapshot", "options", PAYLOAD_OPTIONS},
+    {"heya.v1.Snapshot", "state", PAYLOAD_STATE},   {"heya.v1.Member", "profile", PAYLOAD_PROFILE},
+    {"heya.v1.Ack", "result", PAYLOAD_RESULT},
 };
 
 void payload_registry_init(struct payload_registry *registry) {

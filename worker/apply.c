@@ -352,9 +352,7 @@ static bool apply_to_room(struct partition *partition, const char *sender, const
 
 bool apply_entry(struct partition *partition, const char *sender, const Heya__Bus__Entry *entry) {
   switch (entry->body_case) {
-  case HEYA__BUS__ENTRY__BODY_TIME:
-    partition->time_asked_ms = 0; /* if it came too early, another is asked for */
-    return true;
+  case HEYA__BUS__ENTRY__BODY_TIME: partition_time_came(partition); return true;
   case HEYA__BUS__ENTRY__BODY_GATEWAY_GONE: return apply_gateway_gone(partition, entry->gateway_gone->gateway);
   default: return apply_to_room(partition, sender, entry);
   }

@@ -91,7 +91,10 @@ static void tell_gone_gateways(struct worker *worker, const struct store_commit_
 
 static void end_steps(struct worker *worker) {
   for (uint32_t p = 0; p < worker->config.partitions; p++) {
-    if (is_as_committed(&worker->slots[p])) caution_committed(&worker->slots[p]);
+    struct slot *slot = &worker->slots[p];
+    if (!is_as_committed(slot)) continue;
+    caution_committed(slot);
+    if (slot->resync == RESYNC_TOLD) slot->resync = RESYNC_NONE;
   }
 }
 
@@ -105,19 +108,34 @@ static void drop_committed(struct worker *worker, const char *reason, uint64_t r
   ownership_hurry(worker);
 }
 
-/* Nothing of it took effect, or we cannot know what did. A room with a key of the wrong type is written whole next
- * time, which deletes all its keys first; anything else waits a moment, so that a lasting fault does not spin. */
-static void on_refused(struct worker *worker, enum store_result result, const struct store_commit_outcome *outcome) {
+/* Keys of these partitions, or of rooms in them, are damaged: nothing of their segments took effect. A room with a
+ * key of the wrong type is written whole next time, which deletes all its keys first; anything else waits a moment
+ * for a person, so that a lasting fault does not spin. Others are not held up. */
+static void drop_refused(struct worker *worker, const struct store_commit_outcome *outcome) {
   uint64_t retry_at_us = worker->store->ops->monotonic_us(worker->store) + RETRY_US;
-  const char *wrong_room = outcome ? outcome->wrong_room : NULL;
-  worker->metrics->commits_failed++;
-  log_error(worker->log, "commit_failed", F_S("result", store_result_name(result)),
-            F_S("message", outcome ? outcome->message : NULL), F_S("room", wrong_room));
-  if (wrong_room) {
-    uint32_t p = room_partition(wrong_room, strlen(wrong_room), worker->config.partitions);
-    snprintf(worker->slots[p].heal, sizeof worker->slots[p].heal, "%s", wrong_room);
-    retry_at_us = 0;
+  for (size_t i = 0; i < outcome->n_refused; i++) {
+    const struct store_refused *refused = &outcome->refused[i];
+    if (refused->partition >= worker->config.partitions) continue;
+    struct slot *slot = &worker->slots[refused->partition];
+    worker->metrics->commits_failed++;
+    log_error(worker->log, "commit_failed", F_U("partition", refused->partition), F_S("message", refused->message),
+              F_S("room", refused->wrong_room));
+    if (!is_as_committed(slot)) continue;
+    if (refused->wrong_room) slot_heal(slot, refused->wrong_room);
+    slot->retry_at_us = refused->wrong_room ? 0 : retry_at_us;
+    slot_drop(slot, "commit refused");
+    ownership_hurry(worker);
   }
+}
+
+/* Nothing of it took effect, or we cannot know what did. */
+static void on_refused(struct worker *worker, enum store_result result, const char *message) {
+  for (uint32_t p = 0; p < worker->config.partitions && result == STORE_BROKEN; p++) {
+    if (is_as_committed(&worker->slots[p])) worker->slots[p].resync = RESYNC_WANTED;
+  }
+  uint64_t retry_at_us = worker->store->ops->monotonic_us(worker->store) + RETRY_US;
+  worker->metrics->commits_failed++;
+  log_error(worker->log, "commit_failed", F_S("result", store_result_name(result)), F_S("message", message));
   drop_committed(worker, "commit failed", retry_at_us);
 }
 
@@ -129,13 +147,14 @@ static void on_commit(void *arg, enum store_result result, const struct store_co
   if (result == STORE_OK) {
     worker->metrics->commits++;
     drop_fenced(worker, outcome);
+    drop_refused(worker, outcome);
     end_steps(worker);
     tell_gone_gateways(worker, outcome);
   } else if (result == STORE_LOST) {
     worker->metrics->commits_lost++;
     drop_committed(worker, "commit without an answer", 0);
   } else {
-    on_refused(worker, result, outcome);
+    on_refused(worker, result, outcome ? outcome->message : NULL);
   }
   for (uint32_t p = 0; p < worker->config.partitions; p++) worker->slots[p].commit_epoch = 0;
 }
@@ -143,13 +162,14 @@ static void on_commit(void *arg, enum store_result result, const struct store_co
 void commit_turn(struct worker *worker) {
   struct store *store = worker->store;
   if (worker->committing || !worker->initialised) return;
+  uint64_t now_us = store->ops->monotonic_us(store);
   struct commit commit = {.worker = worker->config.id};
   commit.segments = take(worker, worker->config.partitions, sizeof *commit.segments);
   for (uint32_t p = 0; p < worker->config.partitions; p++) {
     struct slot *slot = &worker->slots[p];
     if (slot->state != SLOT_LIVE && slot->state != SLOT_LEAVING) continue;
     if (caution_is_walking(&slot->caution)) continue;
-    if (slot->state == SLOT_LIVE) partition_ask_time(&slot->partition, store->ops->now_ms(store, p));
+    if (slot->state == SLOT_LIVE) partition_ask_time(&slot->partition, store->ops->now_ms(store, p), now_us);
     if (effects_any(&slot->partition.effects)) freeze_segment(worker, slot, &commit.segments[commit.n_segments++]);
   }
   if (commit.n_segments) {

@@ -6,6 +6,11 @@
 #define SCRATCH_FIRST_BYTES 16384
 #define SCRATCH_LIMIT_BYTES (64u << 20)
 
+/* What waits costs Redis and gateways more than its bytes: so much is added for each delivery and each changed room.
+ */
+#define DELIVERY_COST 64
+#define ROOM_COST     1024
+
 #define GROW(array, n, cap)                                                                                          \
   do {                                                                                                               \
     if ((n) == (cap)) {                                                                                              \
@@ -84,7 +89,7 @@ static void deliver(struct effects *effects, struct outlet *outlet, Heya__Bus__D
   size_t size = heya__bus__deliveries__get_packed_size(&deliveries);
   heya__bus__deliveries__pack(&deliveries, buf_reserve(&outlet->deliveries, size));
   outlet->deliveries.len += size;
-  effects->waiting_bytes += size;
+  effects->waiting_bytes += size + DELIVERY_COST;
   effects->sent += delivery->n_conns;
 }
 
@@ -136,6 +141,7 @@ void effects_append_own(struct effects *effects, Heya__Bus__Entry *entry) {
 void effects_changed(struct effects *effects, struct room *room) {
   GROW(effects->changed, effects->n_changed, effects->cap_changed);
   effects->changed[effects->n_changed++] = room;
+  effects->waiting_bytes += ROOM_COST;
 }
 
 void effects_ended(struct effects *effects, const char *id, const char *kind, uint64_t tomb_until_ms) {

@@ -25,6 +25,7 @@ struct outlet {
   uint32_t bound;         /* members whose connection is there */
   uint64_t last_bound_ms; /* stream time of the last join from there */
   bool gone_said;         /* an entry GatewayGone is on its way */
+  uint64_t gone_said_ms;  /* since a view at this time; 0: since a commit said so */
   uint64_t *conns;        /* scratch of the event being sent */
   size_t n_conns, cap_conns;
   struct buf deliveries; /* encoded heya.bus.Deliveries */
@@ -59,7 +60,7 @@ struct effects {
   struct ended_room *ended;
   size_t n_ended, cap_ended;
   struct buf own_batch; /* encoded heya.bus.Batch for the own stream */
-  size_t waiting_bytes; /* of deliveries and log entries */
+  size_t waiting_bytes; /* of deliveries, log entries and changed rooms: about what the commit costs */
   struct arena scratch; /* valid until the entry is applied */
   uint64_t sent;        /* deliveries, for metrics */
 };

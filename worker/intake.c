@@ -1,28 +1,18 @@
-/* One blocking read over the streams of all live partitions, and of the news that somebody released one for us. Each
+/* What comes in, and how much of it at a time.
+ *
+ * One blocking read over the streams of all live partitions, and of the news that somebody released one for us. Each
  * answer is checked against the epoch in which the read was sent: a late one for a partition that was lost, or lost
- * and won again, is thrown away. */
+ * and won again, is thrown away.
+ *
+ * An answer may hold more than one commit should carry. What would make it larger stays in the stream, in front of
+ * the cursor, and is read again: so a commit is bounded however much has piled up, and Redis and gateways can take
+ * it. */
 #include "worker/worker.h"
 
 #define READ_BLOCK_MS     1000
 #define WAITING_MAX_BYTES (8u << 20) /* of uncommitted effects; beyond it reading waits for the commit */
 #define RETRY_US          250000     /* after a read that Redis refused */
-
-static void on_read(void *arg, enum store_result result, const struct store_entry *entries, size_t n) {
-  struct worker *worker = arg;
-  worker->reading = false;
-  worker->metrics->reads++;
-  if (result != STORE_OK && result != STORE_LOST) {
-    worker->read_at_us = worker->store->ops->monotonic_us(worker->store) + RETRY_US;
-    log_error(worker->log, "read_failed", F_S("result", store_result_name(result)));
-  }
-  if (result != STORE_OK) return;
-  for (size_t i = 0; i < n; i++) {
-    if (entries[i].partition >= worker->config.partitions) continue;
-    struct slot *slot = &worker->slots[entries[i].partition];
-    if (slot->state != SLOT_LIVE || slot->epoch != slot->read_epoch) continue;
-    if (!caution_takes(slot, &entries[i])) partition_consume(&slot->partition, &entries[i]);
-  }
-}
+#define CLAIM_AGAIN_US    1000000    /* after dropping a partition for it */
 
 static size_t waiting_bytes(const struct worker *worker) {
   size_t waiting = 0;
@@ -32,13 +22,50 @@ static size_t waiting_bytes(const struct worker *worker) {
   return waiting;
 }
 
-/* Effects are bounded by not reading what would make more of them. */
+/* Effects are bounded by not taking in what would make more of them. */
 bool intake_is_full(struct worker *worker) {
   bool was_full = worker->metrics->waiting_bytes > WAITING_MAX_BYTES;
   worker->metrics->waiting_bytes = waiting_bytes(worker);
   bool full = worker->metrics->waiting_bytes > WAITING_MAX_BYTES;
   if (full && !was_full) worker->metrics->read_pauses++;
   return full;
+}
+
+/* Redis refuses a read whole when one of its streams is no stream. So they are read one by one until the one is
+ * found; that partition is dropped, and claimed again when somebody has put it right. */
+static void on_refused_read(struct worker *worker, enum store_result result) {
+  uint64_t retry_at_us = worker->store->ops->monotonic_us(worker->store) + RETRY_US;
+  worker->metrics->reads_failed++;
+  log_limited(worker->log, &worker->read_limit, LOG_LEVEL_ERROR, "read_failed",
+              F_S("result", store_result_name(result)));
+  if (!worker->reading_singly) {
+    worker->reading_singly = true;
+    worker->read_next = 0;
+    return;
+  }
+  worker->read_at_us = retry_at_us; /* if it was no partition's fault */
+  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+    struct slot *slot = &worker->slots[p];
+    if (slot->state != SLOT_LIVE || slot->epoch != slot->read_epoch) continue;
+    slot->retry_at_us = retry_at_us + CLAIM_AGAIN_US;
+    slot_drop(slot, "its stream cannot be read");
+    worker->read_at_us = 0;
+  }
+}
+
+static void on_read(void *arg, enum store_result result, const struct store_entry *entries, size_t n) {
+  struct worker *worker = arg;
+  worker->reading = false;
+  worker->metrics->reads++;
+  if (result != STORE_OK && result != STORE_LOST) on_refused_read(worker, result);
+  if (result != STORE_OK) return;
+  for (size_t i = 0; i < n; i++) {
+    if (entries[i].partition >= worker->config.partitions) continue;
+    if (intake_is_full(worker)) break;
+    struct slot *slot = &worker->slots[entries[i].partition];
+    if (slot->state != SLOT_LIVE || slot->epoch != slot->read_epoch) continue;
+    if (!caution_takes(slot, &entries[i])) partition_consume(&slot->partition, &entries[i]);
+  }
 }
 
 static bool wants_entries(const struct slot *slot) {
@@ -65,16 +92,21 @@ void intake_turn(struct worker *worker) {
   }
   if (!worker->initialised || intake_is_full(worker)) return;
   if (store->ops->monotonic_us(store) < worker->read_at_us) return;
-  size_t n = 0;
+  size_t n = 0, most = worker->reading_singly ? 1 : worker->config.partitions;
   struct store_position *positions = arena_alloc(&worker->frozen, worker->config.partitions * sizeof *positions);
-  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+  for (uint32_t i = 0; i < worker->config.partitions; i++) { /* each time another is the first to be taken in */
+    uint32_t p = worker->reading_singly ? i : (uint32_t)((i + worker->metrics->reads) % worker->config.partitions);
     struct slot *slot = &worker->slots[p];
-    slot->read_epoch = wants_entries(slot) ? slot->epoch : 0;
+    bool is_next = !worker->reading_singly || p >= worker->read_next;
+    slot->read_epoch = is_next && n < most && wants_entries(slot) ? slot->epoch : 0;
     if (!slot->read_epoch) continue;
     positions[n++] = (struct store_position){.partition = p, .after = slot->partition.cursor};
+    worker->read_next = p + 1;
   }
+  uint64_t block_ms = worker->reading_singly ? 1 : READ_BLOCK_MS;
+  if (n == 0) worker->reading_singly = false; /* all were tried */
   worker->reading = true;
   worker->wake_wanted = false;
-  store->ops->read(store, worker->config.id, positions, n, READ_BLOCK_MS, on_read, worker);
+  store->ops->read(store, worker->config.id, positions, n, block_ms, on_read, worker);
   arena_reset(&worker->frozen);
 }

@@ -7,6 +7,7 @@
  * so that whoever comes back first does not take everything from all the others.
  */
 #include "common/mem.h"
+#include "worker/answer.h"
 #include "worker/assignment.h"
 #include "worker/worker.h"
 
@@ -28,6 +29,7 @@ void slot_drop(struct slot *slot, const char *reason) {
   }
   struct worker *worker = slot->worker;
   bool loaded = slot->state == SLOT_LIVE || slot->state == SLOT_LEAVING;
+  if (slot->resync == RESYNC_TOLD) slot->resync = RESYNC_WANTED;
   if (loaded) caution_close(slot);
   if (loaded) partition_close(&slot->partition);
   if (loaded) worker->metrics->dropped++;
@@ -58,6 +60,35 @@ static void on_room(void *arg, const char *id, struct bytes image, uint64_t tomb
   slot_load(slot, id, image, tomb_until_ms);
 }
 
+void slot_heal(struct slot *slot, const char *id) {
+  const struct room *room = repository_find(&slot->partition.repository, id);
+  snprintf(slot->heal, sizeof slot->heal, "%s", id);
+  slot->n_stranded = 0;
+  for (size_t i = 0; room && i < room->n_members; i++) {
+    const struct binding *binding = &room->members[i]->binding;
+    if (!binding->outlet) continue;
+    slot->stranded = xrealloc(slot->stranded, (slot->n_stranded + 1) * sizeof *slot->stranded);
+    struct stranded *stranded = &slot->stranded[slot->n_stranded++];
+    *stranded = (struct stranded){.conn = binding->conn, .attempt = binding->attempt};
+    memcpy(stranded->gateway, binding->outlet->gateway, sizeof stranded->gateway);
+  }
+}
+
+/* The room that was to be healed is there and will be written whole; or what was left of it could not be loaded. */
+static void end_healing(struct slot *slot) {
+  struct effects *effects = &slot->partition.effects;
+  bool lost = *slot->heal && !repository_find(&slot->partition.repository, slot->heal);
+  for (size_t i = 0; lost && i < slot->n_stranded; i++) {
+    const struct stranded *stranded = &slot->stranded[i];
+    struct asker asker = {.effects = effects, .room = slot->heal};
+    asker.from = (struct binding){
+        .outlet = effects_outlet(effects, stranded->gateway), .conn = stranded->conn, .attempt = stranded->attempt};
+    answer_detached(&asker, HEYA__V1__ERROR__CODE__ROOM_LOST);
+  }
+  slot->n_stranded = 0;
+  slot->heal[0] = '\0';
+}
+
 void slot_loaded(struct slot *slot, bool ok) {
   struct worker *worker = slot->worker;
   if (!ok) {
@@ -68,8 +99,12 @@ void slot_loaded(struct slot *slot, bool ok) {
     return;
   }
   slot->state = SLOT_LIVE;
-  slot->heal[0] = '\0';
   slot->followed_us = 0;
+  end_healing(slot);
+  if (slot->resync == RESYNC_WANTED) {
+    partition_resync(&slot->partition);
+    slot->resync = RESYNC_TOLD;
+  }
   slot->since_ms = worker->store->ops->now_ms(worker->store, slot_number(slot));
   log_info(worker->log, "partition_live", F_U("partition", slot_number(slot)), F_U("epoch", slot->epoch),
            F_U("rooms", repository_count(&slot->partition.repository)));
@@ -215,12 +250,18 @@ static void take_others(struct slot *slot, const struct store_owner *owner, bool
   }
 }
 
+/* Whoever tells rooms that a gateway is dead sees to it: the view may be wrong, if somebody damaged the list. */
+static void on_absent(void *arg, const char *gateway) {
+  worker_suspect_gateway(arg, gateway);
+}
+
 static void on_view(void *arg, enum store_result result, const struct store_view *view) {
   struct worker *worker = arg;
   uint64_t now_us = worker->store->ops->monotonic_us(worker->store);
   worker->renewing = false;
   if (result != STORE_OK || view->n_owners != worker->config.partitions) {
     worker->renew_at_us = now_us + RENEW_RETRY_US;
+    worker->metrics->renewals_failed++;
     log_warn(worker->log, "renew_failed", F_S("result", store_result_name(result)));
     return;
   }
@@ -242,7 +283,7 @@ static void on_view(void *arg, enum store_result result, const struct store_view
       take_others(slot, owner, strcmp(heir, worker->config.id) == 0, view);
     }
     if (slot->state == SLOT_LIVE) {
-      partition_check_gateways(&slot->partition, view->gateways, view->n_gateways, view->now_ms);
+      partition_check_gateways(&slot->partition, view->gateways, view->n_gateways, view->now_ms, on_absent, worker);
     }
   }
   if (worker->expecting) view_within(worker, RENEW_EXPECT_US);
@@ -305,6 +346,6 @@ void ownership_turn(struct worker *worker) {
 }
 
 uint64_t ownership_wait_us(const struct worker *worker, uint64_t now_us) {
-  if (worker->renewing || !worker->initialised) return RENEW_MAX_US;
+  if (worker->renewing || worker->retiring || !worker->initialised) return RENEW_MAX_US;
   return worker->renew_at_us > now_us ? worker->renew_at_us - now_us : 0;
 }

@@ -2,6 +2,7 @@
 #include "worker/partition.h"
 #include "common/mem.h"
 #include "worker/image.h"
+#include "worker/resync.h"
 #include "worker/rollback.h"
 #include "worker/walk.h"
 #include "worker/worker_metrics.h"
@@ -14,7 +15,8 @@ void partition_open(struct partition *partition, uint64_t epoch, struct stream_i
   partition->effects.scene = partition->scene;
   partition->effects.entry = done;
   partition->cursor = done;
-  partition->time_asked_ms = 0;
+  partition->time_asked = false;
+  partition->time_wait_us = 0;
 }
 
 void partition_close(struct partition *partition) {
@@ -164,6 +166,15 @@ void partition_prepare_to_leave(struct partition *partition) {
   }
 }
 
+void partition_resync(struct partition *partition) {
+  struct room *room, *next;
+  HASH_ITER(hh, partition->repository.rooms, room, next) {
+    effects_enter(&partition->effects, STORE_BLAME_ALL, room->id);
+    resync_tell(room, HEYA__V1__ERROR__CODE__RESYNC); /* cppcheck-suppress uninitvar ; HASH_ITER sets it */
+  }
+  effects_leave(&partition->effects);
+}
+
 struct room *partition_room_due(const struct partition *partition) {
   struct timer_node *node = timers_first(&partition->rooms_due);
   return node && node->at <= partition->effects.entry.ms ? CONTAINER(struct room, due, node) : NULL;
@@ -234,15 +245,38 @@ uint64_t partition_next_due_ms(const struct partition *partition) {
   return room->at < tomb->at ? room->at : tomb->at;
 }
 
-void partition_ask_time(struct partition *partition, uint64_t now_ms) {
+#define GONE_AGAIN_MS      5000 /* an entry GatewayGone that does not come has been lost */
+#define TOO_EARLY_FIRST_US 1000
+#define TOO_EARLY_MOST_US  50000
+
+void partition_time_came(struct partition *partition) {
   uint64_t due = partition_next_due_ms(partition);
-  if (due == 0 || due > now_ms || partition->time_asked_ms) return;
+  bool too_early = partition->time_asked && due && due > partition->effects.entry.ms && due <= partition->time_due_ms;
+  uint64_t longer_us = partition->time_wait_us ? partition->time_wait_us * 2 : TOO_EARLY_FIRST_US;
+  partition->time_asked = false;
+  partition->time_wait_us = !too_early ? 0 : longer_us < TOO_EARLY_MOST_US ? longer_us : TOO_EARLY_MOST_US;
+}
+
+uint64_t partition_ask_wait_us(const struct partition *partition, uint64_t now_ms, uint64_t monotonic_us) {
+  uint64_t due_ms = partition_next_due_ms(partition);
+  if (due_ms == 0) return UINT64_MAX;
+  uint64_t wait_us = due_ms > now_ms ? (due_ms - now_ms) * 1000 : 0;
+  uint64_t pause_us = partition->time_asked ? PARTITION_ASK_AGAIN_US : partition->time_wait_us;
+  uint64_t passed_us = monotonic_us - partition->time_asked_us;
+  if (passed_us < pause_us && wait_us < pause_us - passed_us) wait_us = pause_us - passed_us;
+  return wait_us;
+}
+
+void partition_ask_time(struct partition *partition, uint64_t now_ms, uint64_t monotonic_us) {
+  if (partition_ask_wait_us(partition, now_ms, monotonic_us) > 0) return;
   Heya__Bus__Entry entry = HEYA__BUS__ENTRY__INIT;
   Heya__Bus__Time time = HEYA__BUS__TIME__INIT;
   entry.body_case = HEYA__BUS__ENTRY__BODY_TIME;
   entry.time = &time;
   effects_append_own(&partition->effects, &entry);
-  partition->time_asked_ms = due;
+  partition->time_asked = true;
+  partition->time_asked_us = monotonic_us;
+  partition->time_due_ms = partition_next_due_ms(partition);
 }
 
 static void say_gone(struct partition *partition, struct outlet *outlet) {
@@ -272,11 +306,17 @@ static bool is_among(const char *gateway, const char *const *living, size_t n) {
   return false;
 }
 
-void partition_check_gateways(struct partition *partition, const char *const *living, size_t n, uint64_t now_ms) {
+void partition_check_gateways(struct partition *partition, const char *const *living, size_t n, uint64_t now_ms,
+                              void (*absent)(void *arg, const char *gateway), void *arg) {
   for (size_t i = 0; i < partition->effects.n_outlets; i++) {
     struct outlet *outlet = partition->effects.outlets[i];
     /* A gateway that appended something before the view was taken was alive then or before; if the view does not know
      * it, it has died since, and for good. One that came later is not judged by this view. */
-    if (outlet->last_bound_ms < now_ms && !is_among(outlet->gateway, living, n)) say_gone(partition, outlet);
+    if (outlet->bound == 0 || outlet->last_bound_ms >= now_ms || is_among(outlet->gateway, living, n)) continue;
+    if (outlet->gone_said && now_ms < outlet->gone_said_ms + GONE_AGAIN_MS) continue;
+    outlet->gone_said = false;
+    outlet->gone_said_ms = now_ms;
+    absent(arg, outlet->gateway);
+    say_gone(partition, outlet);
   }
 }

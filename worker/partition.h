@@ -26,7 +26,10 @@ struct partition {
   struct log *log;
   struct worker_metrics *metrics;
   struct stream_id cursor; /* last entry that was consumed */
-  uint64_t time_asked_ms;  /* an entry Time is on its way since this was due; 0: none */
+  bool time_asked;         /* an entry Time is on its way */
+  uint64_t time_due_ms;    /* for what was due then */
+  uint64_t time_asked_us;  /* when it was asked for, by the monotonic clock */
+  uint64_t time_wait_us;   /* for so long it is not asked for again: it came too early */
   struct effects effects;
   struct repository repository;
   struct timers rooms_due;
@@ -49,6 +52,8 @@ void partition_condemn(struct partition *, const struct store_blame *);
 /* One room as Redis has it (store_room_cb). `heal`: its keys are unsound and are to be written whole. */
 void partition_load(struct partition *, const char *id, struct bytes image, uint64_t tomb_until_ms, bool heal);
 
+/* After loading: events and answers of a commit before may not have been heard. */
+void partition_resync(struct partition *);
 /* No frame and no entry will come any more: what of its rooms is not saved yet will be in the next commit. */
 void partition_prepare_to_leave(struct partition *);
 
@@ -57,8 +62,15 @@ void partition_consume(struct partition *, const struct store_entry *);
 
 /* When it needs an entry to come, in stream time; 0: never. */
 uint64_t partition_next_due_ms(const struct partition *);
-/* By Redis's clock it is now_ms: asks for an entry Time if one is needed and none is on its way. */
-void partition_ask_time(struct partition *, uint64_t now_ms);
+/* By Redis's clock it is now_ms: asks for an entry Time if one is needed and none is on its way. One that came too
+ * early, since Redis's clock is not where we think, is asked for again after a pause; one that does not come after
+ * PARTITION_ASK_AGAIN_US has been lost. */
+#define PARTITION_ASK_AGAIN_US 5000000
+void partition_ask_time(struct partition *, uint64_t now_ms, uint64_t monotonic_us);
+/* How long until then, from now; UINT64_MAX: for ever. */
+uint64_t partition_ask_wait_us(const struct partition *, uint64_t now_ms, uint64_t monotonic_us);
+/* An entry Time has come. */
+void partition_time_came(struct partition *);
 
 /* When the next frame of any room begins, in microseconds of Redis's clock; 0: none will. */
 uint64_t partition_next_frame_us(const struct partition *);
@@ -74,8 +86,10 @@ void partition_run_frame(struct partition *, uint64_t now_us, struct partition_f
 
 /* A gateway is dead: says so in the partition's own stream, once, if any member is bound to it. */
 void partition_gateway_gone(struct partition *, const char *gateway);
-/* The same for every gateway that a view from now_ms does not know. */
-void partition_check_gateways(struct partition *, const char *const *living, size_t n, uint64_t now_ms);
+/* The same for every gateway that a view from now_ms does not know. `absent` is told first, so that it can see to it
+ * that such a gateway is really dead: one that lives must not go on believing that its members hear. */
+void partition_check_gateways(struct partition *, const char *const *living, size_t n, uint64_t now_ms,
+                              void (*absent)(void *arg, const char *gateway), void *arg);
 
 /* Whether rooms of this id live in this partition. */
 bool partition_has(const struct partition *, const struct room_id *);

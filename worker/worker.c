@@ -55,6 +55,7 @@ void worker_destroy(struct worker *worker) {
       caution_close(slot);
       partition_close(&slot->partition);
     }
+    free(slot->stranded);
   }
   arena_close(&worker->frozen);
   free(worker->slots);
@@ -91,8 +92,12 @@ static void init_turn(struct worker *worker) {
 }
 
 bool worker_ready(const struct worker *worker, struct buf *reason) {
-  if (worker->state == WORKER_RUNNING && worker->renewed) return true;
-  buf_append_str(reason, worker->state == WORKER_STOPPING ? "stopping" : "not connected to Redis");
+  uint64_t now_us = worker->store->ops->monotonic_us(worker->store);
+  bool holds_lease = worker->renewed && now_us - worker->renewed_at_us < worker->config.lease_ms * 1000;
+  if (worker->state == WORKER_RUNNING && holds_lease) return true;
+  buf_append_str(reason, worker->state == WORKER_STOPPING ? "stopping"
+                         : worker->renewed                ? "Redis does not renew the lease"
+                                                          : "not connected to Redis");
   return false;
 }
 
@@ -134,14 +139,12 @@ static void stop_turn(struct worker *worker) {
 
 /* The earliest timer of any room, by our estimate of Redis's clock. */
 static uint64_t timers_wait_us(const struct worker *worker) {
-  uint64_t wait_us = MAX_WAIT_US;
+  struct store *store = worker->store;
+  uint64_t wait_us = MAX_WAIT_US, now_us = store->ops->monotonic_us(store);
   for (uint32_t p = 0; p < worker->config.partitions; p++) {
     const struct slot *slot = &worker->slots[p];
-    if (slot->state != SLOT_LIVE || slot->partition.time_asked_ms || caution_is_walking(&slot->caution)) continue;
-    uint64_t due_ms = partition_next_due_ms(&slot->partition);
-    if (due_ms == 0) continue;
-    uint64_t now_ms = worker->store->ops->now_ms(worker->store, p);
-    uint64_t wait = due_ms > now_ms ? (due_ms - now_ms) * 1000 : 0;
+    if (slot->state != SLOT_LIVE || caution_is_walking(&slot->caution)) continue;
+    uint64_t wait = partition_ask_wait_us(&slot->partition, store->ops->now_ms(store, p), now_us);
     if (wait < wait_us) wait_us = wait;
   }
   return wait_us;

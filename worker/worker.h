@@ -34,6 +34,20 @@ enum slot_state {
   SLOT_RELEASING,
 };
 
+/* A commit failed half-way: what its events and answers said is in the rooms, and perhaps nobody has heard it. */
+enum slot_resync {
+  RESYNC_NONE,
+  RESYNC_WANTED, /* when it is loaded, members are told */
+  RESYNC_TOLD,   /* in effects, or in the outstanding commit */
+};
+
+/* A connection of a member of a room whose keys are unsound. */
+struct stranded {
+  char gateway[PROCESS_ID_MAX + 1];
+  uint64_t conn;
+  uint32_t attempt;
+};
+
 struct slot {
   struct worker *worker;
   enum slot_state state;
@@ -47,8 +61,11 @@ struct slot {
   bool abandon;                       /* CLAIMING or LOADING: the connection broke, give it up */
   char successor[PROCESS_ID_MAX + 1]; /* LEAVING, RELEASING: who should have it; "" if nobody */
   char heal[ROOM_ID_MAX + 1];         /* a room whose keys are unsound; "" if none */
-  struct partition partition;         /* open while LOADING, LIVE, LEAVING */
-  struct caution caution;             /* likewise */
+  struct stranded *stranded;          /* its members, to be told if it cannot be loaded; owned */
+  size_t n_stranded;
+  enum slot_resync resync;
+  struct partition partition; /* open while LOADING, LIVE, LEAVING */
+  struct caution caution;     /* likewise */
 };
 
 struct worker_config {
@@ -88,11 +105,14 @@ struct worker {
   bool retiring;
   bool reading, wake_wanted;
   uint64_t read_at_us; /* not read before, after an error */
+  bool reading_singly; /* one partition at a time, to find the one that cannot be read; */
+  uint32_t read_next;  /* from here on */
   bool committing;
   uint64_t commit_sent_us;
   struct slot *slots;  /* one per partition of the deployment */
   struct slot *noting; /* whose turn it is to be cautious, see worker/caution.h; NULL: nobody's */
   struct scene scene;  /* of all of them: one thread */
+  struct log_limit read_limit;
   struct log_limit slow_limit;
   struct arena frozen; /* what a commit points to */
 };
@@ -127,6 +147,9 @@ void ownership_freed(struct worker *, uint32_t partition, uint64_t epoch);
 void ownership_forgive(struct worker *);
 /* Throws the slot's memory away. It becomes FREE, and is claimed again when Redis says it is ours. */
 void slot_drop(struct slot *, const char *reason);
+/* A key of this room has the wrong type: it is to be written whole after the next load, or its members are to be told
+ * that it is lost. While LIVE or LEAVING. */
+void slot_heal(struct slot *, const char *room);
 /* While LOADING: one room as Redis has it; and that there are no more, or that it failed. */
 void slot_load(struct slot *, const char *id, struct bytes image, uint64_t tomb_until_ms);
 void slot_loaded(struct slot *, bool ok);

@@ -7,7 +7,7 @@
 struct worker_metrics {
   uint64_t partitions, rooms, members, peers;
   uint64_t entries, bad_entries, commands, duplicates, deliveries;
-  uint64_t reads, read_pauses, waiting_bytes; /* the last a gauge */
+  uint64_t reads, reads_failed, renewals_failed, read_pauses, waiting_bytes; /* the last a gauge */
   uint64_t commits, commits_fenced, commits_lost, commits_failed, segments;
   uint64_t claims, claims_denied, cautious_steps, woken, releases, dropped, suspicions;
   uint64_t resumed;

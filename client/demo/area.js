@@ -79,12 +79,17 @@ export class Area {
       if (this.room && error.code) this.out(error.message);
       throw error;
     }
-    const snapshot = joined.snapshot ?? {};
     this.room = room;
+    this.take(joined);
+  }
+
+  // The room as an answer to a join shows it, or as it is shown unasked after a fault of the server (RESYNC).
+  take(joined) {
+    const snapshot = joined.snapshot ?? {};
     this.members = new Map((snapshot.members ?? []).map((member) => [member.player, member]));
     this.host = snapshot.host ?? '';
     this.part('room').hidden = false;
-    this.part('room-name').textContent = room;
+    this.part('room-name').textContent = this.room;
     this.entered(joined, snapshot);
     this.changed();
   }
@@ -119,6 +124,8 @@ export class Area {
     if (name === 'detached') {
       this.hangUp();
       this.out(DETACHED[body.reason] ?? `You are out of the room (${body.reason}).`);
+    } else if (name === 'joined') {
+      this.take(body);
     } else if (name === 'event') {
       this.event(body);
     }

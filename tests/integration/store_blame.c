@@ -33,9 +33,10 @@ static struct store_claimed claim(const char *worker) {
   return answer.claimed;
 }
 
-/* Its lease is over, and it has not let go. */
+/* Its lease is over, it has not let go, and it has not been heard of for a while. */
 static void die(const char *worker) {
   cr_assert_eq(do_suspect(&f, worker).result, STORE_OK);
+  redis_do(f.redis, "HSET heya:worker:%s renewed_ms 1", worker);
 }
 
 static void let_go(const char *worker) {
@@ -190,6 +191,22 @@ Test(store_blame, a_note_is_void_when_its_writer_lives) {
   say("w-2", false, 1000, STORE_BLAME_ALL, "");
   die("w-2");
   cr_assert_eq(claim("w-3").n_blames, 0);
+}
+
+/* Two living workers may suspect each other again and again; none of them is to convict a room by it. */
+Test(store_blame, a_note_of_one_who_was_heard_of_just_now_has_to_wait) {
+  claim("w-1");
+  say("w-1", false, 1000, 4, ROOM);
+  cr_assert_eq(do_suspect(&f, "w-1").result, STORE_OK);
+  cr_assert_eq(do_renew(&f, "w-2", 60000, false).result, STORE_OK);
+  cr_assert_eq(do_claim(&f, P, "w-2", "w-1", epoch).result, STORE_DENIED);
+  cr_assert_eq(claim("w-1").n_blames, 0, "it lives");
+  say("w-1", false, 1000, 4, ROOM);
+  cr_assert_eq(do_suspect(&f, "w-1").result, STORE_OK);
+  uint64_t since_ms = redis_now_ms(f.redis);
+  while (do_claim(&f, P, "w-2", "w-1", epoch).result == STORE_DENIED) continue;
+  uint64_t took_ms = redis_now_ms(f.redis) - since_ms;
+  cr_assert(took_ms > 500 && took_ms < 5000, "%u ms", (unsigned)took_ms);
 }
 
 Test(store_blame, several_rooms_are_remembered_and_the_newest_of_too_many) {

@@ -219,8 +219,12 @@ void on_commit(void *arg, enum store_result result, const struct store_commit_ou
   on_done(arg, result);
   for (size_t i = 0; i < outcome->n_fenced; i++) add(answer, "fenced:%u ", (unsigned)outcome->fenced[i]);
   for (size_t i = 0; i < outcome->n_gone; i++) add(answer, "gone:%s ", outcome->gone[i]);
-  snprintf(answer->wrong_room, sizeof answer->wrong_room, "%s", outcome->wrong_room ? outcome->wrong_room : "");
-  snprintf(answer->message, sizeof answer->message, "%s", outcome->message ? outcome->message : "");
+  const struct store_refused *refused = outcome->n_refused ? &outcome->refused[0] : NULL;
+  const char *message = refused ? refused->message : outcome->message;
+  answer->n_refused = outcome->n_refused;
+  snprintf(answer->wrong_room, sizeof answer->wrong_room, "%s",
+           refused && refused->wrong_room ? refused->wrong_room : "");
+  snprintf(answer->message, sizeof answer->message, "%s", message ? message : "");
 }
 
 static void on_open(void *arg, enum store_result result, uint64_t generation, const uint64_t *numbers, size_t n) {
@@ -230,18 +234,20 @@ static void on_open(void *arg, enum store_result result, uint64_t generation, co
   for (size_t i = 0; i < n && i < 16; i++) answer->numbers[i] = numbers[i];
 }
 
-static void on_list(void *arg, enum store_result result, const struct store_list_row *rows, size_t n,
-                    const char *after) {
+static void on_list(void *arg, enum store_result result, const struct store_list_page *page) {
   struct answer *answer = arg;
+  const struct store_list_row *rows = page->rows;
   on_done(arg, result);
-  answer->n = n;
-  snprintf(answer->after, sizeof answer->after, "%s", after);
-  for (size_t i = 0; i < n; i++) {
+  answer->n = page->n;
+  answer->number = page->examined;
+  snprintf(answer->after, sizeof answer->after, "%s", page->after);
+  for (size_t i = 0; i < page->n; i++) {
     add(answer, "%s %s %s %u/%u", rows[i].room, rows[i].status, rows[i].host, (unsigned)rows[i].members,
         (unsigned)rows[i].max_members);
     for (size_t j = 0; j < rows[i].n_properties; j++)
       add(answer, " %s=%s", rows[i].properties[j].name, rows[i].properties[j].value);
     add(answer, "; ");
+    if (i < 16) answer->numbers[i] = rows[i].created_ms;
   }
 }
 

@@ -35,11 +35,12 @@ struct answer {
   enum store_result result;
   char text[32768]; /* see above; cut to fit */
   char message[512];
-  uint64_t number; /* epoch, generation, partitions */
+  uint64_t number; /* epoch, generation, partitions, rooms examined */
   struct stream_id done;
   size_t n;
   struct stream_id last; /* id of the last entry or delivery */
   char after[128];       /* of list */
+  size_t n_refused;
   char wrong_room[96];
   uint64_t numbers[16];
   struct store_view view; /* owners and counts only: pointers are gone */

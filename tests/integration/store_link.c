@@ -157,8 +157,8 @@ Test(store_link, an_answer_holds_a_bounded_number_of_entries) {
   fixture_start(&f, NULL);
   for (int i = 1; i <= 300; i++) redis_do(f.redis, "XADD heya:part:0:cmd 1-%d g g m x", i);
   struct answer answer = do_read(&f, 0, (struct stream_id){0}, 0);
-  cr_assert_eq(answer.n, 256);
-  cr_assert_eq(do_read(&f, 0, answer.last, 0).n, 44);
+  cr_assert_eq(answer.n, 32);
+  cr_assert_eq(do_read(&f, 0, answer.last, 0).n, 32);
 }
 
 Test(store_link, a_read_of_a_wrong_type_fails) {

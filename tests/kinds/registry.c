@@ -9,10 +9,11 @@ Test(registry, knows_the_built_in_kinds) {
   struct kind_registry registry;
   kind_registry_init(&registry);
   cr_assert_eq(kind_find(&registry, "chat"), &kind_chat);
+  cr_assert_eq(kind_find(&registry, "gomoku"), &kind_gomoku);
   cr_assert_eq(kind_find(&registry, "live"), &kind_live);
   cr_assert_eq(kind_find(&registry, "arena"), &kind_arena);
   cr_assert_eq(kind_find(&registry, "skirmish"), &kind_skirmish);
-  cr_assert_eq(registry.count, 4);
+  cr_assert_eq(registry.count, 5);
 }
 
 Test(registry, finds_nothing_under_other_names) {

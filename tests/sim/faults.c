@@ -8,20 +8,20 @@ static void start_again(void *arg) {
   faults_repair(arg);
 }
 
-static void replace_later(struct sim *sim) {
+void faults_replace(struct sim *sim) {
   sim_at(sim, sim->now_us + sim_interval(sim, 200000), start_again, sim);
 }
 
 static void kill_worker(struct sim *sim) {
   struct sim_process *process = process_any(sim, true);
   if (process) process_kill(process);
-  replace_later(sim);
+  faults_replace(sim);
 }
 
 static void kill_gateway(struct sim *sim) {
   struct sim_process *process = process_any(sim, false);
   if (process) process_kill(process);
-  replace_later(sim);
+  faults_replace(sim);
 }
 
 /* Mostly about as long as what would be noticed. */
@@ -42,22 +42,28 @@ static void stall_gateway(struct sim *sim) {
 static void drain_worker(struct sim *sim) {
   struct sim_process *process = process_any(sim, true);
   if (process) process_drain(process);
-  replace_later(sim);
+  faults_replace(sim);
 }
 
 static void drain_gateway(struct sim *sim) {
   struct sim_process *process = process_any(sim, false);
   if (process) process_drain(process);
-  replace_later(sim);
+  faults_replace(sim);
 }
 
 static void join_worker(struct sim *sim) {
   if (process_count(sim, true, true) < sim->plan.workers + 2) process_start(sim, true);
 }
 
+/* Mostly nothing is on its way, and nothing is in doubt afterwards; so half of the time it is seen to that something
+ * is. */
 static void break_link(struct sim *sim) {
   struct sim_process *process = process_any(sim, sim_chance(sim, 600));
   if (!process) return;
+  if (sim_chance(sim, 500)) {
+    sim_store_break_next(process->store, LINK_COMMANDS);
+    return;
+  }
   if (sim_chance(sim, 700)) sim_store_break(process->store, LINK_COMMANDS);
   if (sim_chance(sim, 500)) sim_store_break(process->store, LINK_READS);
 }
@@ -79,6 +85,13 @@ static void restart_redis(struct sim *sim) {
     sim_store_break(sim->processes[i]->store, LINK_READS);
   }
   sim_disturbed(sim, sim->redis_stalled_until_us + 2 * sim->plan.lease_ms * 1000);
+}
+
+void faults_noted(struct sim_process *process) {
+  struct sim *sim = process->sim;
+  if (sim->phase != SIM_ACTIVE || !sim_chance(sim, sim->plan.kill_noted_permille)) return;
+  process_kill(process);
+  faults_replace(sim);
 }
 
 static void cut_client(struct sim *sim) {

@@ -1,7 +1,9 @@
 /* The ledger kind; see tests/sim/ledger.h. */
 #include "tests/sim/ledger.h"
 
+#include "tests/sim/poison.h"
 #include "worker/kinds/kinds.h"
+#include "worker/room.h"
 
 #define OK      HEYA__V1__ERROR__CODE__OK
 #define INVALID HEYA__V1__ERROR__CODE__INVALID_ARGUMENT
@@ -33,24 +35,53 @@ bool ledger_read(struct bytes bytes, struct ledger *ledger) {
   return true;
 }
 
-static void save(struct room *room, struct buf *out) {
-  const struct ledger *ledger = room_state(room);
+/* ---- to the run it belongs to ---- */
+
+struct sim_kind {
+  struct kind kind; /* first: a room's kind is one of these */
+  struct sim *sim;
+};
+
+/* In each call into the kind. */
+static struct sim *called(const struct room *room) {
+  struct sim *sim = ((const struct sim_kind *)(const void *)room->kind)->sim;
+  poison_call(sim, room->id);
+  return sim;
+}
+
+static void strike_if(struct sim *sim, const struct ledger *ledger, enum poison when) {
+  if (ledger->poison == when) poison_strike(sim, ledger->culprit);
+}
+
+/* ---- state ---- */
+
+static void write_state(const struct ledger *ledger, struct buf *out) {
   buf_append(out, ledger, HEAD_BYTES + ledger->n * sizeof ledger->tokens[0]);
 }
 
+static void save(struct room *room, struct buf *out) {
+  strike_if(called(room), room_state(room), POISON_SAVE);
+  write_state(room_state(room), out);
+}
+
 static bool load(struct room *room, struct bytes bytes) {
-  return ledger_read(bytes, room_state(room));
+  struct sim *sim = called(room);
+  bool sound = ledger_read(bytes, room_state(room));
+  if (sound) strike_if(sim, room_state(room), POISON_LOAD);
+  return sound;
 }
 
 static void snapshot(struct room *room, const struct member *viewer, struct buf *out) {
   (void)viewer;
-  save(room, out);
+  called(room);
+  write_state(room_state(room), out);
 }
 
 /* ---- the game ---- */
 
 static kind_code open_room(struct room *room, struct bytes options, struct kind_reply *reply) {
-  (void)room, (void)options, (void)reply;
+  (void)options, (void)reply;
+  called(room);
   return OK;
 }
 
@@ -67,9 +98,18 @@ static void set_timer(struct room *room, struct ledger *ledger, uint8_t argument
 static void on_timer(struct room *room, uint32_t id) {
   struct ledger *ledger = room_state(room);
   uint8_t event[2] = {0xff, (uint8_t)id};
+  strike_if(called(room), ledger, POISON_TIMER);
   ledger->due_ms[id] = 0;
   ledger->fired++;
   room_send_all(room, bytes_of(event, sizeof event));
+}
+
+static void take_poison(struct room *room, struct ledger *ledger, const struct ledger_command *command) {
+  enum poison poison = command->argument % POISONS;
+  if (ledger->poison && poison != POISON_APPLY) return; /* one is enough */
+  ledger->poison = poison;
+  ledger->culprit = command->token;
+  if (ledger->poison == POISON_TIMER) set_timer(room, ledger, (uint8_t)command->token);
 }
 
 static void tell(struct room *room, struct member *member, const struct ledger_command *command, struct bytes event) {
@@ -87,6 +127,7 @@ static kind_code on_command(struct room *room, struct member *member, struct byt
                             struct kind_reply *reply) {
   struct ledger *ledger = room_state(room);
   struct ledger_command command;
+  struct sim *sim = called(room);
   if (!ledger_decode(payload, &command)) return INVALID;
   if (command.op == LEDGER_REFUSE) {
     kind_refuse(reply, "refused %u", command.argument);
@@ -95,6 +136,8 @@ static kind_code on_command(struct room *room, struct member *member, struct byt
   if (ledger->n == LEDGER_MAX) return HEYA__V1__ERROR__CODE__WRONG_STATE;
   ledger->tokens[ledger->n++] = command.token;
   buf_append(&reply->result, &ledger->n, sizeof ledger->n);
+  if (command.op == LEDGER_POISON) take_poison(room, ledger, &command);
+  strike_if(sim, ledger, POISON_APPLY);
   if (command.op == LEDGER_TIMER) set_timer(room, ledger, command.argument);
   tell(room, member, &command, payload);
   if (command.op == LEDGER_CLOSE) room_complete(room, HEYA__V1__CLOSE_REASON__DISBANDED);
@@ -120,11 +163,13 @@ static const struct kind ledger_kind = {
 const struct kind_registry *ledger_kinds(struct sim *sim) {
   if (sim->kinds) return sim->kinds;
   struct kind_registry *registry = sim_alloc(sim, sizeof *registry);
+  struct sim_kind *ledger = sim_alloc(sim, sizeof *ledger);
   struct kind *live = sim_alloc(sim, sizeof *live);
+  *ledger = (struct sim_kind){.kind = ledger_kind, .sim = sim};
   *live = kind_live;
   live->empty_ms = SIM_EMPTY_MS;
   live->away_ms = SIM_AWAY_MS;
-  if (kind_registry_add(registry, &ledger_kind) != KIND_ADDED || kind_registry_add(registry, live) != KIND_ADDED) {
+  if (kind_registry_add(registry, &ledger->kind) != KIND_ADDED || kind_registry_add(registry, live) != KIND_ADDED) {
     sim_fail(sim, "refused", "the kinds are not taken");
   }
   sim->kinds = registry;

@@ -23,6 +23,7 @@ enum ledger_op {
   LEDGER_REFUSE, /* refused, and not in the ledger */
   LEDGER_TIMER,  /* and sets a timer, the argument * 8 ms from now */
   LEDGER_CLOSE,  /* and ends the room */
+  LEDGER_POISON, /* kills the worker, the argument says when: tests/sim/poison.h */
   LEDGER_OPS
 };
 
@@ -40,6 +41,8 @@ struct ledger {
   uint32_t n;
   uint32_t set, fired;            /* timers so far */
   uint64_t due_ms[LEDGER_TIMERS]; /* 0: none */
+  uint32_t poison;                /* an enum poison that the room carries */
+  uint64_t culprit;               /* the token that brought it */
   uint64_t tokens[LEDGER_MAX];
 };
 bool ledger_read(struct bytes, struct ledger *);

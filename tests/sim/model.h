@@ -43,6 +43,7 @@ struct model_worker {
   char id[PROCESS_ID_MAX + 1];
   bool has_lease; /* an entry, which may have run out */
   uint64_t lease_until_ms;
+  uint64_t renewed_ms, known_until_ms; /* of what it says of itself; 0: never, or it closed */
   bool draining;
   struct model_stream control; /* payload: struct model_freed */
 };
@@ -71,8 +72,12 @@ struct model_room {
 
 struct model_partition {
   char owner[PROCESS_ID_MAX + 1];
-  uint64_t epoch, freed_ms;
+  uint64_t epoch, freed_ms, claimed_ms;
   struct stream_id done;
+  uint32_t deaths;             /* of owners in a row, at the last claim */
+  struct stream_id death_done; /* `done` then */
+  struct store_blame blames[STORE_BLAMES_MAX];
+  size_t n_blames;
   struct stream_id late_done; /* see PLANT_CHECKPOINT_LATE */
   struct model_stream commands;
   int64_t bytes;
@@ -151,8 +156,15 @@ enum store_result model_claim(struct model *, uint32_t partition, const char *wo
                               struct store_claimed *);
 enum store_result model_release(struct model *, uint32_t partition, const char *worker, uint64_t epoch,
                                 const char *successor);
+
+/* ---- model_blame.c ---- */
 enum store_result model_blame(struct model *, uint32_t partition, const char *worker, uint64_t epoch,
                               const struct store_blame *);
+/* Whether its owner noted a step, and that is still to be done. */
+bool model_has_open_note(const struct model_partition *);
+/* The part of a claim that is about deaths, before the partition changes hands. */
+void model_blames_claimed(const struct model *, struct model_partition *, const char *claimant,
+                          struct store_claimed *);
 
 /* ---- model_commit.c ---- */
 /* The arrays of the outcome belong to the run. */

@@ -1,8 +1,11 @@
-/* Leases and ownership: the functions renew, suspect, worker_close, claim and release of proto/heya.lua. */
+/* Leases and ownership: the functions renew, suspect, worker_close, claim and release of proto/heya.lua.
+ * Whom a claim convicts is in model_blame.c. */
 #include "tests/sim/model.h"
 #include "tests/sim/oracle.h"
 
 #include <stdio.h>
+
+#define NOTE_GRACE_MS 1000
 
 static struct model_worker *record_of(struct model *model, const char *id) {
   for (size_t i = 0; i < model->n_workers; i++) {
@@ -81,6 +84,8 @@ enum store_result model_renew(struct model *model, const struct store_worker_inf
   *view = (struct store_view){.now_ms = model_now_ms(model)};
   worker->has_lease = true;
   worker->lease_until_ms = view->now_ms + info->lease_ms;
+  worker->renewed_ms = view->now_ms;
+  worker->known_until_ms = view->now_ms + info->lease_ms * 4;
   worker->draining = info->draining;
   view_workers(model, view);
   view_owners(model, view);
@@ -95,10 +100,24 @@ enum store_result model_suspect(struct model *model, const char *id) {
 }
 
 enum store_result model_worker_close(struct model *model, const char *id) {
+  struct model_worker *worker = record_of(model, id);
+  if (worker) worker->known_until_ms = 0;
   return model_suspect(model, id);
 }
 
 /* ---- claim, release ---- */
+
+static struct stream_id tail_of(const struct model_partition *partition) {
+  const struct model_stream *commands = &partition->commands;
+  return model_stream_len(commands) ? commands->entries[commands->n - 1].id : partition->done;
+}
+
+/* Who left a note and was heard of just now may live. */
+static bool may_live(struct model *model, const struct model_partition *partition, uint64_t now_ms) {
+  const struct model_worker *owner = record_of(model, partition->owner);
+  bool known = owner && owner->known_until_ms > now_ms && now_ms - owner->renewed_ms < NOTE_GRACE_MS;
+  return known && model_has_open_note(partition);
+}
 
 enum store_result model_claim(struct model *model, uint32_t p, const char *id, const struct store_owner *seen,
                               struct store_claimed *claimed) {
@@ -107,12 +126,15 @@ enum store_result model_claim(struct model *model, uint32_t p, const char *id, c
   const char *owner = partition->owner;
   if (strcmp(owner, seen->worker) != 0 || partition->epoch != seen->epoch) return STORE_DENIED;
   if (lease_of(model, id) <= now_ms) return STORE_DENIED;
-  if (*owner && strcmp(owner, id) != 0 && lease_of(model, owner) > now_ms) return STORE_DENIED;
+  bool others = *owner && strcmp(owner, id) != 0;
+  if (others && (lease_of(model, owner) > now_ms || may_live(model, partition, now_ms))) return STORE_DENIED;
+  *claimed =
+      (struct store_claimed){.epoch = partition->epoch + 1, .done = partition->done, .tail = tail_of(partition)};
+  model_blames_claimed(model, partition, id, claimed);
   snprintf(partition->owner, sizeof partition->owner, "%s", id);
   partition->epoch++;
   partition->freed_ms = 0;
-  *claimed = (struct store_claimed){.epoch = partition->epoch, .done = partition->done};
-  oracle_claimed(model->sim, p, id, partition->epoch);
+  oracle_claimed(model->sim, p, id, claimed);
   return STORE_OK;
 }
 
@@ -128,11 +150,4 @@ enum store_result model_release(struct model *model, uint32_t p, const char *id,
   struct model_freed freed = {.partition = p, .epoch = epoch};
   if (worker) model_stream_add(model, &worker->control, "", bytes_of(&freed, sizeof freed));
   return STORE_OK;
-}
-
-enum store_result model_blame(struct model *model, uint32_t p, const char *id, uint64_t epoch,
-                              const struct store_blame *blame) {
-  struct model_partition *partition = &model->partitions[p];
-  (void)blame;
-  return strcmp(partition->owner, id) == 0 && partition->epoch == epoch ? STORE_OK : STORE_DENIED;
 }

@@ -13,9 +13,11 @@ void oracle_create(struct sim *sim) {
 
 /* ---- who may speak for a partition ---- */
 
-void oracle_claimed(struct sim *sim, uint32_t p, const char *worker, uint64_t epoch) {
+void oracle_claimed(struct sim *sim, uint32_t p, const char *worker, const struct store_claimed *claimed) {
   struct oracle *oracle = sim->oracle;
+  uint64_t epoch = claimed->epoch;
   if (epoch <= oracle->partitions[p].epoch) sim_fail(sim, "epoch", "partition %u goes back to %" PRIu64, p, epoch);
+  oracle_told(sim, p, worker, claimed);
   oracle->partitions[p].epoch = epoch;
   sim->seen[SEEN_CLAIMS]++;
   snprintf(oracle->partitions[p].worker, sizeof oracle->partitions[p].worker, "%s", worker);
@@ -88,6 +90,11 @@ void oracle_refused(struct sim *sim, const char *who, uint64_t number) {
   if (token->life) sim_fail(sim, "refused", "%s: token %" PRIu64 " is refused, and in a ledger", who, number);
 }
 
+void oracle_given_up(struct sim *sim, uint64_t number) {
+  struct oracle_token *token = token_of(sim, number);
+  if (token) token->given_up = true;
+}
+
 static void take_token(struct sim *sim, struct oracle_life *life, uint64_t number) {
   struct oracle_token *token = token_of(sim, number);
   if (!token) return;
@@ -96,6 +103,8 @@ static void take_token(struct sim *sim, struct oracle_life *life, uint64_t numbe
              life->room->id);
   } else if (token->refused) {
     sim_fail(sim, "refused", "token %" PRIu64 " was refused and is applied in %s", number, life->room->id);
+  } else if (token->given_up) {
+    sim_fail(sim, "refused", "token %" PRIu64 " is applied in %s after its room failed", number, life->room->id);
   }
   if (life->n_tokens == life->cap_tokens) {
     size_t cap = life->cap_tokens ? 2 * life->cap_tokens : 64;
@@ -147,7 +156,7 @@ static void check_ledger(struct sim *sim, struct oracle_life *life, const Heya__
 
 /* ---- lives of rooms ---- */
 
-static struct oracle_room *room_of(struct sim *sim, const char *id) {
+struct oracle_room *oracle_room_of(struct sim *sim, const char *id) {
   struct oracle *oracle = sim->oracle;
   for (size_t i = 0; i < oracle->n_rooms; i++) {
     if (strcmp(oracle->rooms[i]->id, id) == 0) return oracle->rooms[i];
@@ -165,7 +174,7 @@ static struct oracle_life *find_life(struct oracle_room *room, const char *incar
 }
 
 struct oracle_life *oracle_life_of(struct sim *sim, const char *id, const char *incarnation) {
-  struct oracle_life *life = find_life(room_of(sim, id), incarnation);
+  struct oracle_life *life = find_life(oracle_room_of(sim, id), incarnation);
   if (!life) sim_fail(sim, "phantom", "somebody is in %s of %s, which Redis never had", id, incarnation);
   return life;
 }
@@ -255,7 +264,7 @@ static void check_sessions(struct sim *sim, const Heya__Image__Room *before, con
 }
 
 static void take_room(struct sim *sim, const struct commit_segment *segment, const struct commit_room *from) {
-  struct oracle_room *room = room_of(sim, from->id);
+  struct oracle_room *room = oracle_room_of(sim, from->id);
   if (from->gone) {
     if (room->life && !room->life->ended) oracle_last_words(sim, room->life, segment);
     hear_of_lives(sim, room, segment);
@@ -286,6 +295,7 @@ static void take_room(struct sim *sim, const struct commit_segment *segment, con
 void oracle_committed(struct sim *sim, const char *worker, const struct commit_segment *segment) {
   check_speaker(sim, worker, segment);
   for (size_t i = 0; i < segment->n_rooms && !sim->failed; i++) take_room(sim, segment, &segment->rooms[i]);
+  oracle_failed_committed(sim, segment);
 }
 
 /* ---- what people see agrees with the image ---- */
@@ -319,7 +329,7 @@ void oracle_written(struct sim *sim, const struct commit_segment *segment) {
              partition->bytes, bytes);
   }
   for (size_t i = 0; i < segment->n_rooms && !sim->failed; i++) {
-    const struct oracle_room *room = room_of(sim, segment->rooms[i].id);
+    const struct oracle_room *room = oracle_room_of(sim, segment->rooms[i].id);
     const struct model_room *keys = model_room_find(sim->model, room->id);
     if (room->life && !room->life->ended) check_keys(sim, keys, room->life->image);
   }

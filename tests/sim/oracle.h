@@ -3,6 +3,8 @@
  *
  *   oracle.c         ownership and checkpoints; tokens; what a commit's images may say
  *   oracle_events.c  every event of every incarnation, and who must hear which
+ *   oracle_poison.c  rooms that kill: how many deaths they may cost, and who may be closed for it
+ *   oracle_failed.c  what their members, and whoever sent something to them, are told
  *   oracle_live.c    rounds: who was in time, and what the results must say
  *   oracle_end.c     the full account, when everything has settled
  */
@@ -14,6 +16,7 @@
 #include "proto/names.h"
 #include "tests/sim/ledger.h"
 #include "tests/sim/model.h"
+#include "worker/scene.h"
 
 #define ORACLE_ROUNDS_MAX 64
 
@@ -49,6 +52,7 @@ struct oracle_life {
 struct oracle_room {
   char id[ROOM_ID_MAX + 1];
   bool live;
+  bool has_failed;           /* has been condemned, once at least */
   struct oracle_life *life;  /* the last one that was written; NULL: none yet */
   struct oracle_life *lives; /* all that were heard of */
 };
@@ -57,6 +61,7 @@ struct oracle_token {
   struct oracle_life *life; /* where it is in the ledger; NULL: nowhere */
   uint32_t place;           /* in it, from 1 */
   bool refused, acked;
+  bool given_up; /* its room failed: it may have been applied, and will not be any more */
 };
 
 /* A result that somebody submits, named by its score, which is a token. */
@@ -68,13 +73,44 @@ struct oracle_submit {
   struct oracle_life *acked_in;
 };
 
+/* Who is to be blamed for the deaths of owners. */
+struct oracle_blames {
+  struct store_blame items[STORE_BLAMES_MAX];
+  size_t n;
+};
+
+struct oracle_partition {
+  char worker[PROCESS_ID_MAX + 1]; /* "": free */
+  uint64_t epoch;
+  struct stream_id done;
+  /* at its claim */
+  uint64_t claimed_ms;
+  struct stream_id claimed_done, tail;
+  uint32_t losses; /* owners before it that lost it in a row, each soon and with nothing done */
+  uint64_t row;    /* the epoch of the first of them */
+  struct oracle_blames told;
+  struct oracle_life *doomed[STORE_BLAMES_MAX]; /* the lives that these are to end; NULL: none, or done */
+  /* since then */
+  struct oracle_blames guilty; /* to be told to the next one, while what they did is not done */
+  bool others_died;            /* its owner did, cautiously, of another partition's room */
+};
+
+/* A command that kills. */
+struct oracle_poison {
+  uint64_t token;
+  char room[ROOM_ID_MAX + 1]; /* in which it has killed; "": nobody yet */
+  struct oracle_life *life;   /* of that room; NULL: not known to Redis */
+  bool condemned;             /* the room, since then */
+  uint64_t row;               /* of the partition, when it killed last */
+  uint32_t deaths;            /* in that row */
+};
+#define ORACLE_POISONS_MAX 8
+
 struct oracle {
   struct sim *sim;
-  struct {
-    char worker[PROCESS_ID_MAX + 1]; /* "": free */
-    uint64_t epoch;
-    struct stream_id done;
-  } partitions[SIM_PARTITIONS_MAX];
+  struct oracle_partition partitions[SIM_PARTITIONS_MAX];
+  struct oracle_poison poisons[ORACLE_POISONS_MAX];
+  size_t n_poisons;
   struct oracle_room *rooms[MODEL_ROOMS_MAX];
   size_t n_rooms;
   struct oracle_token *tokens;
@@ -86,11 +122,18 @@ struct oracle {
 void oracle_create(struct sim *);
 
 /* ---- from the model of Redis ---- */
-void oracle_claimed(struct sim *, uint32_t partition, const char *worker, uint64_t epoch);
+void oracle_claimed(struct sim *, uint32_t partition, const char *worker, const struct store_claimed *);
 void oracle_released(struct sim *, uint32_t partition);
 void oracle_appended(struct sim *, uint32_t partition, struct stream_id, struct bytes batch);
 void oracle_committed(struct sim *, const char *worker, const struct commit_segment *); /* before it is written */
 void oracle_written(struct sim *, const struct commit_segment *);
+
+void oracle_blamed(struct sim *, uint32_t partition, uint64_t epoch, const struct store_blame *);
+
+/* ---- from workers, as they call a kind ---- */
+void oracle_kind_called(struct sim *, const char *worker, const struct scene *, const char *room);
+/* It dies in that call, of this command. */
+void oracle_struck(struct sim *, const char *worker, const struct scene *, uint64_t token);
 
 /* ---- from clients ---- */
 uint64_t oracle_new_token(struct sim *);
@@ -99,6 +142,10 @@ struct oracle_life *oracle_life_of(struct sim *, const char *room, const char *i
 /* `place`: as the room answered. */
 void oracle_acked(struct sim *, const char *who, struct oracle_life *, uint64_t token, uint32_t place);
 void oracle_refused(struct sim *, const char *who, uint64_t token);
+void oracle_given_up(struct sim *, uint64_t token);
+/* Somebody is told that this room has failed. */
+void oracle_failure_heard(struct sim *, const char *who, const char *room);
+void oracle_poison_made(struct sim *, uint64_t token);
 /* The ledger that a snapshot shows must be one that the room has had. */
 void oracle_ledger_shown(struct sim *, const char *who, const struct oracle_life *, const struct ledger *);
 
@@ -115,6 +162,11 @@ void oracle_submit_answered(struct sim *, const char *who, struct oracle_life *,
                             Heya__V1__Error__Code, uint32_t played);
 
 /* ---- between the files ---- */
+struct oracle_room *oracle_room_of(struct sim *, const char *id);
+void oracle_told(struct sim *, uint32_t partition, const char *worker, const struct store_claimed *);
+void oracle_failed_committed(struct sim *, const struct commit_segment *);
+/* A room that has killed and is not condemned, NULL: none. */
+const char *oracle_unpunished(const struct sim *);
 void oracle_events_committed(struct sim *, struct oracle_life *, uint64_t epoch, const struct commit_room *);
 void oracle_last_words(struct sim *, struct oracle_life *, const struct commit_segment *);
 void oracle_live_event(struct sim *, struct oracle_life *, struct bytes message);

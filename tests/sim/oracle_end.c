@@ -35,7 +35,7 @@ static bool is_awake(const struct sim *sim) {
 }
 
 bool oracle_has_settled(struct sim *sim) {
-  if (!is_awake(sim) || !streams_are_empty(sim)) return false;
+  if (!is_awake(sim) || !streams_are_empty(sim) || oracle_unpunished(sim)) return false;
   for (size_t i = 0; i < sim->n_clients; i++) {
     if (!is_satisfied(sim->clients[i])) return false;
   }
@@ -97,6 +97,8 @@ static void name_waiting(struct sim *sim) {
       sim_fail(sim, "results", "round %u of %s does not end", life->running, life->room->id);
     }
   }
+  const char *room = oracle_unpunished(sim);
+  if (room) sim_fail(sim, "poison", "%s killed its worker, and is never condemned", room);
   sim_fail(sim, "spin", "somebody never wakes");
 }
 

@@ -3,6 +3,7 @@
 
 #include "proto/kinds/live.pb-c.h"
 #include "proto/pb.h"
+#include "tests/sim/poison.h"
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -18,6 +19,14 @@ static bool is_live(const struct place *place) {
 
 static void forget_commands(struct place *place) {
   place->n_unanswered = 0;
+}
+
+/* The room had a fault. What was not answered may have been applied before, and will not be any more. */
+static void hear_of_failure(struct place *place, const char *room) {
+  oracle_failure_heard(sim_of(place), place->client->name, room);
+  for (size_t i = 0; i < place->n_unanswered; i++) {
+    if (place->unanswered[i].plain) oracle_given_up(sim_of(place), place->unanswered[i].token);
+  }
 }
 
 static void be_out(struct place *place, const char *why) {
@@ -195,6 +204,12 @@ static void make_live_command(struct place *place, struct unanswered *command) {
   command->payload = sim_copy(sim, bytes_of(packed, len));
 }
 
+static void make_poison(struct sim *sim, struct ledger_command *content) {
+  content->op = LEDGER_POISON;
+  content->argument = (uint8_t)sim_between(sim, POISON_NONE + 1, POISONS - 1);
+  oracle_poison_made(sim, content->token);
+}
+
 static void make_ledger_command(struct place *place, struct unanswered *command) {
   struct sim *sim = sim_of(place);
   uint8_t packed[LEDGER_COMMAND_BYTES];
@@ -202,6 +217,7 @@ static void make_ledger_command(struct place *place, struct unanswered *command)
   content.op = (uint8_t)sim_below(sim, LEDGER_CLOSE);
   content.argument = (uint8_t)sim_below(sim, 256);
   if (sim_chance(sim, 8)) content.op = LEDGER_CLOSE;
+  if (poison_is_due(sim)) make_poison(sim, &content);
   ledger_encode(&content, packed);
   command->plain = true;
   command->payload = sim_copy(sim, bytes_of(packed, sizeof packed));
@@ -402,6 +418,7 @@ static void on_command_error(struct place *place, const Heya__V1__ServerMessage 
   case CODE(STALE):
   case CODE(NOT_IN_ROOM):
   case CODE(ROOM_CLOSED):
+  case CODE(ROOM_FAILED):
     if (place->state != PLACE_IN || !waits) return;
     sim_fail(sim, "detached", "%s in %s hears %d, and was not told that it is out", place->client->name, place->room,
              (int)error->code);
@@ -445,6 +462,10 @@ static void on_error(struct place *place, const Heya__V1__ServerMessage *message
   case CODE(ROOM_CLOSED):
   case CODE(ROOM_LOCKED):
   case CODE(NOT_IN_ROOM): be_out(place, "refused"); return;
+  case CODE(ROOM_FAILED):
+    hear_of_failure(place, error->room); /* of a create it is the first word of the id */
+    be_out(place, "refused, the room has failed");
+    return;
   default:
     sim_fail(sim_of(place), "protocol", "%s in %s hears %d: %s", place->client->name, place->room, (int)error->code,
              error->message);
@@ -460,6 +481,7 @@ static void on_detached(struct place *place, const Heya__V1__ServerMessage *mess
   (void)bytes;
   if (place->state != PLACE_IN && place->state != PLACE_LEAVING) return;
   bool replaced = message->detached->reason == CODE(REPLACED);
+  if (message->detached->reason == CODE(ROOM_FAILED)) hear_of_failure(place, place->room);
   if (replaced && !client_has_twin(place->client)) {
     sim_fail(sim_of(place), "replaced", "%s loses %s to an older connection of its own", place->client->name,
              place->room);

@@ -49,6 +49,9 @@ void sim_plan_make(struct sim *sim) {
   plan->zombie_permille = (uint32_t)sim_below(sim, 3) * 500;
   plan->deserted = sim_chance(sim, 30);
   if (!sim_chance(sim, 100)) choose_faults(sim, plan);
+  if (sim_chance(sim, 250)) plan->poisons = (uint32_t)sim_between(sim, 1, 2);
+  plan->words_permille = (uint32_t)sim_below(sim, 3) * 500;
+  plan->kill_noted_permille = sim_chance(sim, 200) ? 100 : 0;
 }
 
 void sim_plan_print(const struct sim *sim) {
@@ -62,8 +65,8 @@ void sim_plan_print(const struct sim *sim) {
          plan->suspect_permille, plan->zombie_permille, plan->deserted ? ", deserted" : "");
   printf(
       "faults: worker kill %u stall %u drain %u join %u, gateway kill %u stall %u drain %u, link %u, redis stall %u "
-      "restart %u, client cut %u give up %u\n",
+      "restart %u, client cut %u give up %u, poison %u, words %u, killed when noted %u\n",
       plan->kill_worker, plan->stall_worker, plan->drain_worker, plan->join_worker, plan->kill_gateway,
       plan->stall_gateway, plan->drain_gateway, plan->break_link, plan->stall_redis, plan->restart_redis,
-      plan->cut_client, plan->give_up);
+      plan->cut_client, plan->give_up, plan->poisons, plan->words_permille, plan->kill_noted_permille);
 }

@@ -42,7 +42,7 @@ static uint64_t turn(struct sim_process *process) {
   if (process->is_worker) {
     uint64_t wait_us = worker_turn(process->worker);
     if (process->worker->state == WORKER_FAILED) sim_fail(process->sim, "refused", "%s", process->worker->failure);
-    if (process->worker->state == WORKER_STOPPED) end(process);
+    if (process->worker->state == WORKER_STOPPED && process->alive) end(process);
     return wait_us;
   }
   uint64_t wait_us = gateway_turn(process->gateway);
@@ -56,6 +56,17 @@ static uint64_t turn(struct sim_process *process) {
   return wait_us;
 }
 
+/* It may die in any of it (tests/sim/poison.h). */
+static uint64_t live(struct sim_process *process, bool *heard) {
+  struct item *item;
+  *heard = false;
+  while (!process->sim->failed && process->alive && (item = sim_queue_pop(&process->inbox))) {
+    *heard = true;
+    item->handle(item->arg);
+  }
+  return process->alive ? turn(process) : 0;
+}
+
 static void run(void *arg) {
   struct sim_process *process = arg;
   struct sim *sim = process->sim;
@@ -65,13 +76,10 @@ static void run(void *arg) {
     wake_at(process, process->stalled_until_us);
     return;
   }
-  struct item *item;
-  bool heard = false;
-  while (!sim->failed && (item = sim_queue_pop(&process->inbox))) {
-    heard = true;
-    item->handle(item->arg);
-  }
-  uint64_t wait_us = turn(process);
+  bool heard;
+  sim->running = process;
+  uint64_t wait_us = live(process, &heard);
+  sim->running = NULL;
   if (!process->alive) return;
   process->busy_turns = heard || wait_us > 500 ? 0 : process->busy_turns + 1;
   if (process->busy_turns > BUSY_TURNS_MAX) sim_fail(sim, "spin", "%s never rests", process->name);

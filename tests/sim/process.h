@@ -53,7 +53,10 @@ void processes_close(struct sim *);
 
 /* faults.c: begins to do what the plan says, until the active phase ends. */
 void faults_begin(struct sim *);
-/* Starts what is missing. */
+/* Starts what is missing: now, or after a while. */
 void faults_repair(struct sim *);
+void faults_replace(struct sim *);
+/* It has noted a step that it expects to die of: no other moment to be killed in costs a room that did nothing. */
+void faults_noted(struct sim_process *);
 
 #endif

@@ -9,7 +9,8 @@
 #define STEPS_MAX          3000000 /* of one run: more means that something spins */
 
 const char *const sim_plant_names[PLANTS] = {
-    "none", "no-fencing", "append-unchecked", "checkpoint-late", "expiry-forgotten", "ghost-delivery"};
+    "none",           "no-fencing",    "append-unchecked", "checkpoint-late", "expiry-forgotten",
+    "ghost-delivery", "notes-convict", "deaths-for-ever",  "one-blame"};
 
 const char *const sim_seen_names[SEEN_KINDS] = {
     [SEEN_FAULTS] = "faults",
@@ -31,6 +32,12 @@ const char *const sim_seen_names[SEEN_KINDS] = {
     [SEEN_REVIVED] = "rooms revived",
     [SEEN_ROUNDS] = "rounds",
     [SEEN_TOO_LATE] = "results too late",
+    [SEEN_POISONED] = "workers poisoned",
+    [SEEN_WORDS] = "last words",
+    [SEEN_CAUTIOUS] = "cautious claims",
+    [SEEN_NOTES] = "notes",
+    [SEEN_CONDEMNED] = "rooms condemned",
+    [SEEN_INNOCENT] = "of them innocent",
 };
 
 /* ---- life ---- */

@@ -9,8 +9,13 @@
  *   process.c      gateways and workers that run, stall, die and come back; faults.c: when
  *   client.c       players; wire.c: their connections
  *   ledger.c       a kind whose state is the list of commands applied to it
+ *   poison.c       commands of it that kill the worker
  *   oracle_*.c     what must be true after every step, known from the commits alone
  *   main.c         many seeds; stage.c: one of them, from start to full account
+ *
+ * Faults are kills, stalls, drains and newcomers among gateways and workers; breaks of any connection; stalls and
+ * restarts of Redis; clients that vanish; commands that kill whoever runs them, and kills between a note and its
+ * step.
  *
  * All memory of a run comes from one arena that is emptied before the next one, except what product code allocates.
  */
@@ -41,6 +46,9 @@ enum sim_plant {
   PLANT_CHECKPOINT_LATE,  /* `done` is written by the next commit, not with its effects */
   PLANT_EXPIRY_FORGOTTEN, /* keys made anew in an expiring room have no time to live */
   PLANT_GHOST_DELIVERY,   /* what a fenced segment says is delivered all the same */
+  PLANT_NOTES_CONVICT,    /* a note convicts its room though its writer lives, or let go */
+  PLANT_DEATHS_FOR_EVER,  /* deaths are counted as in a row, whatever was done between them */
+  PLANT_ONE_BLAME,        /* of several rooms that killed owners the last one is remembered */
   PLANTS
 };
 extern const char *const sim_plant_names[PLANTS];
@@ -66,6 +74,12 @@ enum sim_seen {
   SEEN_REVIVED,
   SEEN_ROUNDS,
   SEEN_TOO_LATE,
+  SEEN_POISONED,  /* workers that died in a kind's code */
+  SEEN_WORDS,     /* of them, taken by Redis */
+  SEEN_CAUTIOUS,  /* claims after two deaths in a row */
+  SEEN_NOTES,     /* before a step */
+  SEEN_CONDEMNED, /* rooms, told to who claims */
+  SEEN_INNOCENT,  /* of them, by a note of who was killed for no fault of theirs */
   SEEN_KINDS
 };
 extern const char *const sim_seen_names[SEEN_KINDS];
@@ -79,12 +93,15 @@ struct sim_plan {
   uint32_t spike_permille; /* of messages are much slower */
   int64_t clock_error_ms;  /* of the estimate of Redis's clock, at most */
   uint64_t partition_entries, gateway_entries, waiting_entries;
-  uint32_t live_ms;          /* the deadline of live rooms */
-  uint64_t think_us;         /* between two actions of a client, typically */
-  uint32_t twin_permille;    /* of clients share another one's player id */
-  uint32_t suspect_permille; /* of deaths are noticed by peers at once */
-  uint32_t zombie_permille;  /* of broken connections leave bytes that run later */
-  bool deserted;             /* no worker lives to the end: only Redis clears up */
+  uint32_t live_ms;             /* the deadline of live rooms */
+  uint64_t think_us;            /* between two actions of a client, typically */
+  uint32_t twin_permille;       /* of clients share another one's player id */
+  uint32_t suspect_permille;    /* of deaths are noticed by peers at once */
+  uint32_t zombie_permille;     /* of broken connections leave bytes that run later */
+  bool deserted;                /* no worker lives to the end: only Redis clears up */
+  uint32_t poisons;             /* commands that kill who runs them, at most */
+  uint32_t words_permille;      /* of who dies of one says where */
+  uint32_t kill_noted_permille; /* of who notes a step is killed before it */
   uint32_t kill_worker, kill_gateway, stall_worker, stall_gateway, drain_worker, drain_gateway, join_worker;
   uint32_t break_link, stall_redis, restart_redis, cut_client, give_up;
 };
@@ -123,6 +140,7 @@ struct sim {
   struct model *model;
   const struct kind_registry *kinds;
   struct oracle *oracle;
+  struct sim_process *running; /* whose code runs now; NULL: nobody's */
   struct sim_process *processes[SIM_PROCESSES_MAX];
   size_t n_processes;
   struct sim_client *clients[SIM_CLIENTS_MAX];

@@ -98,10 +98,16 @@ static void redis_goes_on(void *arg) {
   while (!sim->failed && (request = sim_queue_pop(&sim->redis_inbox))) execute(request);
 }
 
+static void break_now(void *arg) {
+  struct sim_link *link = arg;
+  sim_store_break(link->store, link->name);
+}
+
 void sim_request_send(struct sim_request *request) {
   struct sim_store *store = request->store;
   struct sim *sim = store->sim;
   struct sim_link *link = &store->links[request->link];
+  if (store->dead) return;
   if (!store->was_ready) {
     request->refused = true;
     process_post(store->process, on_refused, request);
@@ -117,6 +123,14 @@ void sim_request_send(struct sim_request *request) {
   if (at_us < link->arrive_us) at_us = link->arrive_us;
   link->arrive_us = at_us;
   if (!request->lost) sim_at(sim, at_us, arrives, request);
+  if (link->breaks) sim_at(sim, sim_between(sim, sim->now_us, at_us), break_now, link);
+  link->breaks = false;
+}
+
+void sim_request_send_apart(struct sim_request *request) {
+  struct sim *sim = request->store->sim;
+  request->connection = request->store->links[request->link].connection;
+  sim_at(sim, sim->now_us + sim_latency(sim), arrives, request);
 }
 
 void *sim_request_new(struct store *base, enum sim_link_name link, const char *what, size_t size) {
@@ -205,6 +219,10 @@ void sim_store_break(struct sim_store *store, enum sim_link_name name) {
   uint64_t noticed_us = sim->now_us + sim_interval(sim, 1000);
   process_post_at(store->process, noticed_us, on_down, link);
   sim_disturbed(sim, noticed_us + 2 * RECONNECT_MIN_US);
+}
+
+void sim_store_break_next(struct sim_store *store, enum sim_link_name name) {
+  store->links[name].breaks = true;
 }
 
 void sim_store_kill(struct sim_store *store) {

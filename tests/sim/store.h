@@ -13,6 +13,7 @@
 
 enum sim_link_name { LINK_COMMANDS, LINK_READS, LINKS };
 
+struct scene;
 struct sim_process;
 struct sim_request;
 
@@ -22,6 +23,7 @@ struct sim_link {
   bool up;      /* as the process knows */
   bool severed; /* nothing sent from now on arrives */
   bool deaf;    /* nothing answered from now on arrives */
+  bool breaks;  /* when the next request is on its way */
   uint64_t connection;
   uint64_t arrive_us, answer_us;    /* the last one in each direction */
   struct sim_request *first, *last; /* not answered, in order */
@@ -43,8 +45,13 @@ struct sim_store {
 struct store *sim_store_create(struct sim_process *);
 /* The connection breaks, now. Idempotent until it is up again. */
 void sim_store_break(struct sim_store *, enum sim_link_name);
+/* It breaks behind the next request, before that can be answered. */
+void sim_store_break_next(struct sim_store *, enum sim_link_name);
 /* The process is dead: both connections break, and nobody is told. */
 void sim_store_kill(struct sim_store *);
+
+/* The process is about to die in a kind's code, and tells Redis where. */
+void sim_store_last_words(struct sim_store *, const struct scene *);
 
 /* Redis executes nothing before this time; what comes meanwhile waits in order. */
 void sim_store_stall_redis(struct sim *, uint64_t until_us);

@@ -15,7 +15,6 @@ struct plain {
   uint32_t partition;
   uint64_t epoch; /* or a generation */
   uint64_t ttl_ms;
-  struct store_blame blame;
 };
 
 static void finish_plain(struct sim_request *request, enum store_result result) {
@@ -45,7 +44,6 @@ static struct plain *plain_new(struct store *base, const char *what, bool (*run)
 PLAIN_RUN(run_retire, model_worker_close, call->id)
 PLAIN_RUN(run_suspect, model_suspect, call->id)
 PLAIN_RUN(run_release, model_release, call->partition, call->id, call->epoch, call->successor)
-PLAIN_RUN(run_blame, model_blame, call->partition, call->id, call->epoch, &call->blame)
 PLAIN_RUN(run_gateway_renew, model_gateway_renew, call->id, call->epoch, call->ttl_ms)
 PLAIN_RUN(run_gateway_close, model_gateway_close, call->id)
 
@@ -63,15 +61,6 @@ void sim_store_release(struct store *base, uint32_t partition, const char *worke
   call->partition = partition;
   call->epoch = epoch;
   snprintf(call->successor, sizeof call->successor, "%s", successor);
-  sim_request_send(&call->request);
-}
-
-void sim_store_blame(struct store *base, uint32_t partition, const char *worker, uint64_t epoch,
-                     const struct store_blame *blame, store_done_cb *done, void *arg) {
-  struct plain *call = plain_new(base, "blame", run_blame, worker, done, arg);
-  call->partition = partition;
-  call->epoch = epoch;
-  call->blame = *blame;
   sim_request_send(&call->request);
 }
 
@@ -452,7 +441,7 @@ static bool run_list(struct sim_request *request) {
 
 static void finish_list(struct sim_request *request, enum store_result result) {
   struct listing_call *call = (struct listing_call *)(void *)request;
-  call->callback(call->arg, result, NULL, 0, "");
+  call->callback(call->arg, result, &(struct store_list_page){.after = ""});
 }
 
 /* What is listed is no promise that could be broken here: nothing. */

@@ -26,6 +26,8 @@ struct sim_store *sim_store_of(const struct store *);
 /* `size` bytes that begin with a struct sim_request. */
 void *sim_request_new(struct store *, enum sim_link_name, const char *what, size_t size);
 void sim_request_send(struct sim_request *);
+/* By a connection of its own that nothing else uses, of a process that will not hear the answer. */
+void sim_request_send_apart(struct sim_request *);
 /* A blocked one has its answer now. */
 void sim_request_answer(struct sim_request *);
 

@@ -45,11 +45,20 @@ static void drop_frame(struct frame *frame) {
   free(frame);
 }
 
+/* Makes room when a client has heard very much. */
+static void forget_read(struct fake_client *client) {
+  for (size_t i = 0; i < client->n_read; i++) drop_frame(client->heard[i]);
+  client->n_heard -= client->n_read;
+  memmove(client->heard, client->heard + client->n_read, client->n_heard * sizeof(struct frame *));
+  client->n_read = 0;
+}
+
 static void send_frame(struct conn *conn, struct frame *frame) {
   struct fake_client *client = client_of(conn);
   cr_assert_not_null(client->session, "sent to a closed connection");
   cr_assert_eq(frame->format, client->format, "a frame of the wrong format");
   cr_assert_eq(client->closes, 0, "sent after close");
+  if (client->n_heard == FAKE_HEARD_MAX) forget_read(client);
   cr_assert(client->n_heard < FAKE_HEARD_MAX);
   frame->refs++;
   client->heard[client->n_heard++] = frame;

@@ -249,7 +249,7 @@ void fake_store_list(struct fake_store *self, enum store_result result, const st
   self->list.n--;
   memmove(self->list.callbacks, self->list.callbacks + 1, self->list.n * sizeof self->list.callbacks[0]);
   memmove(self->list.args, self->list.args + 1, self->list.n * sizeof self->list.args[0]);
-  callback(arg, result, rows, n, after);
+  callback(arg, result, &(struct store_list_page){.rows = rows, .n = n, .after = after ? after : "", .examined = n});
 }
 
 void fake_store_set_ready(struct fake_store *self, bool ready) {

@@ -103,7 +103,7 @@ void fake_store_init(struct fake_store *, enum store_result, const char *message
 void fake_store_open(struct fake_store *, enum store_result, uint64_t generation, const uint64_t *numbers, size_t n);
 void fake_store_renew(struct fake_store *, enum store_result);
 void fake_store_close(struct fake_store *, enum store_result);
-/* Answers the oldest one. */
+/* Answers the oldest one; so many rooms as there are rows were examined. */
 void fake_store_list(struct fake_store *, enum store_result, const struct store_list_row *, size_t n,
                      const char *after);
 

@@ -358,6 +358,26 @@ const Heya__V1__Rooms *player_list(struct player *player, const char *kind, cons
   return expect(player, player_send(player, &message), HEYA__V1__SERVER_MESSAGE__BODY_ROOMS, "rooms")->rooms;
 }
 
+uint32_t player_send_search(struct player *player, const char *kind, const char *filter, const char *sort,
+                            const char *after, uint32_t limit) {
+  Heya__V1__List list = HEYA__V1__LIST__INIT;
+  Heya__V1__ClientMessage message = HEYA__V1__CLIENT_MESSAGE__INIT;
+  list.kind = text_field(kind);
+  list.filter = text_field(filter);
+  list.sort = text_field(sort);
+  list.after = text_field(after);
+  list.limit = limit;
+  message.body_case = HEYA__V1__CLIENT_MESSAGE__BODY_LIST;
+  message.list = &list;
+  return player_send(player, &message);
+}
+
+const Heya__V1__Rooms *player_search(struct player *player, const char *kind, const char *filter, const char *sort,
+                                     const char *after, uint32_t limit) {
+  uint32_t request = player_send_search(player, kind, filter, sort, after, limit);
+  return expect(player, request, HEYA__V1__SERVER_MESSAGE__BODY_ROOMS, "rooms")->rooms;
+}
+
 void player_ping(struct player *player) {
   Heya__V1__Ping ping = HEYA__V1__PING__INIT;
   ping.time = 42;

@@ -96,6 +96,11 @@ uint32_t player_start_round(struct player *player);
 void player_submit(struct player *player, uint32_t round, uint32_t score);
 const Heya__V1__Rooms *player_list(struct player *player, const char *kind, const char *property, const char *value,
                                    bool joinable);
+/* One page, with a filter and a sort; "" for none. */
+uint32_t player_send_search(struct player *player, const char *kind, const char *filter, const char *sort,
+                            const char *after, uint32_t limit);
+const Heya__V1__Rooms *player_search(struct player *player, const char *kind, const char *filter, const char *sort,
+                                     const char *after, uint32_t limit);
 void player_ping(struct player *player);
 
 /* ---- hearing ---- */

@@ -133,8 +133,8 @@ static bool upgrade(struct wsclient *client, const char *address, const struct w
              options->headers ? options->headers : "");
   bool sent = tcp_send(client->fd, buf_bytes(&request), wait_deadline(OPEN_MS));
   buf_close(&request);
-  bool whole = sent && read_head(client, head);
-  if (!sent) head[0] = '\0';
+  if (!sent) return false;
+  bool whole = read_head(client, head);
   *status = strncmp(head, "HTTP/1.", 7) == 0 ? (unsigned)strtoul(head + 9, NULL, 10) : 0;
   if (!whole || *status != 101) return false;
   check_head(client, head);

@@ -16,8 +16,8 @@ static void start(void) {
 }
 TestSuite(redis_sentinel, .init = start);
 
-/* As it comes over the wire; freed by the end of the test's process. */
-static const struct redisReply *wire(const char *bytes) {
+/* As it comes over the wire. */
+static redisReply *wire(const char *bytes) {
   redisReader *reader = redisReaderCreate();
   void *reply = NULL;
   redisReaderFeed(reader, bytes, strlen(bytes));
@@ -26,10 +26,25 @@ static const struct redisReply *wire(const char *bytes) {
   return reply;
 }
 
+/* What is said of the answer; NULL: nothing is wrong with it. */
+static const char *wrong_answer(const char *bytes) {
+  redisReply *reply = wire(bytes);
+  const char *wrong = redis_sentinel_answer(&sentinel, reply);
+  freeReplyObject(reply);
+  return wrong;
+}
+
+static const char *wrong_role(const char *bytes) {
+  redisReply *reply = wire(bytes);
+  const char *wrong = redis_sentinel_role(reply);
+  freeReplyObject(reply);
+  return wrong;
+}
+
 static const char *answer(const char *host, const char *port) {
   char bytes[512];
   snprintf(bytes, sizeof bytes, "*2\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n", strlen(host), host, strlen(port), port);
-  return redis_sentinel_answer(&sentinel, wire(bytes));
+  return wrong_answer(bytes);
 }
 
 static void asks(const char *host) {
@@ -86,9 +101,9 @@ Test(redis_sentinel, asks_again_after_the_master_was_lost) {
 }
 
 Test(redis_sentinel, believes_nothing_but_an_address) {
-  cr_assert(strstr(redis_sentinel_answer(&sentinel, wire("*-1\r\n")), "no master of that name"));
-  cr_assert(redis_sentinel_answer(&sentinel, wire(":7\r\n")));
-  cr_assert(redis_sentinel_answer(&sentinel, wire("*1\r\n$1\r\na\r\n")));
+  cr_assert(strstr(wrong_answer("*-1\r\n"), "no master of that name"));
+  cr_assert(wrong_answer(":7\r\n"));
+  cr_assert(wrong_answer("*1\r\n$1\r\na\r\n"));
   cr_assert(redis_sentinel_answer(&sentinel, NULL));
   cr_assert(answer("", "7000"));
   cr_assert(answer("10.0.0.1", "0"));
@@ -102,8 +117,8 @@ Test(redis_sentinel, believes_nothing_but_an_address) {
 }
 
 Test(redis_sentinel, wants_to_hear_from_the_master_that_it_is_one) {
-  cr_assert_null(redis_sentinel_role(wire("*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n")));
-  cr_assert(redis_sentinel_role(wire("*2\r\n$5\r\nslave\r\n$1\r\na\r\n")));
-  cr_assert(redis_sentinel_role(wire("*0\r\n")));
+  cr_assert_null(wrong_role("*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"));
+  cr_assert(wrong_role("*2\r\n$5\r\nslave\r\n$1\r\na\r\n"));
+  cr_assert(wrong_role("*0\r\n"));
   cr_assert(redis_sentinel_role(NULL));
 }

@@ -127,7 +127,7 @@ Test(store_commit, reused_arguments_allocate_nothing_and_forget_the_last_commit)
     struct cursor cursor = {.args = &args, .at = 9};
     for (size_t i = 0; i < n; i++) {
       char head[128];
-      snprintf(head, sizeof head, "%s chat 000 keep 0 0 0 %zu 0 64 0 0 0 0 0 0 0", ids[i], 1000000 + i);
+      snprintf(head, sizeof head, "chat/r%zu chat 000 keep 0 0 0 %zu 0 64 0 0 0 0 0 0 0", i, 1000000 + i);
       expect(&cursor, head);
     }
     cr_assert_eq(cursor.at, args.n);

@@ -439,7 +439,7 @@ Test(session, list_shows_rooms_and_leaves_out_what_makes_no_sense) {
   cr_assert_str_eq(world.store->list.kind, "live");
   cr_assert_eq(world.store->list.limit, 50);
   cr_assert_eq(world.store->list.n_where, 1);
-  struct store_filter properties[] = {{"live_id", "7"}, {"Bad Name", "1"}};
+  struct property properties[] = {{"live_id", "7"}, {"Bad Name", "1"}};
   struct store_list_row rows[] = {{.room = "live/a",
                                    .status = "open",
                                    .host = "bob",
@@ -450,6 +450,7 @@ Test(session, list_shows_rooms_and_leaves_out_what_makes_no_sense) {
                                   {.room = "live/b:members", .status = "open", .host = "bob"},
                                   {.room = "live/c", .status = "locked", .host = "\xff"}};
   fake_store_list(world.store, STORE_OK, rows, 3, "9 live/c");
+  fake_store_list(world.store, STORE_OK, NULL, 0, "9 live/c");
   const Heya__V1__ServerMessage *answer = fake_client_hear(client);
   cr_assert_eq(answer->request, 3);
   cr_assert_eq(answer->rooms->n_rooms, 2);

@@ -6,19 +6,30 @@
 #include "proto/codec.h"
 #include "proto/image.pb-c.h"
 #include "proto/kinds/chat.pb-c.h"
+#include "proto/kinds/gomoku.pb-c.h"
 #include "proto/kinds/live.pb-c.h"
 #include "proto/payload.h"
 
 #include <stdio.h>
 
 const ProtobufCMessageDescriptor *const generate_descriptors[] = {
-    &heya__v1__client_message__descriptor,   &heya__v1__server_message__descriptor,
-    &heya__bus__batch__descriptor,           &heya__bus__deliveries__descriptor,
-    &heya__image__room__descriptor,          &heya__kinds__chat__options__descriptor,
-    &heya__kinds__chat__command__descriptor, &heya__kinds__chat__event__descriptor,
-    &heya__kinds__chat__state__descriptor,   &heya__kinds__live__options__descriptor,
-    &heya__kinds__live__profile__descriptor, &heya__kinds__live__command__descriptor,
-    &heya__kinds__live__event__descriptor,   &heya__kinds__live__state__descriptor,
+    &heya__v1__client_message__descriptor,
+    &heya__v1__server_message__descriptor,
+    &heya__bus__batch__descriptor,
+    &heya__bus__deliveries__descriptor,
+    &heya__image__room__descriptor,
+    &heya__kinds__chat__options__descriptor,
+    &heya__kinds__chat__command__descriptor,
+    &heya__kinds__chat__event__descriptor,
+    &heya__kinds__chat__state__descriptor,
+    &heya__kinds__live__options__descriptor,
+    &heya__kinds__live__profile__descriptor,
+    &heya__kinds__live__command__descriptor,
+    &heya__kinds__live__event__descriptor,
+    &heya__kinds__live__state__descriptor,
+    &heya__kinds__gomoku__command__descriptor,
+    &heya__kinds__gomoku__event__descriptor,
+    &heya__kinds__gomoku__state__descriptor,
 };
 const size_t generate_descriptor_count = sizeof generate_descriptors / sizeof *generate_descriptors;
 

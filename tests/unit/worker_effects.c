@@ -75,7 +75,7 @@ Test(effects, a_broadcast_is_one_delivery_per_gateway_that_has_receivers) {
   cr_assert_eq(deliveries_of(second)->deliveries[0]->conns[0], 99);
   cr_assert_eq(effects_outlet(&effects, "g-3")->deliveries.len, 0);
   cr_assert_eq(effects.sent, 21);
-  cr_assert_eq(effects.waiting_bytes, first->deliveries.len + second->deliveries.len);
+  cr_assert_gt(effects.waiting_bytes, first->deliveries.len + second->deliveries.len);
 }
 
 Test(effects, own_entries_are_one_batch) {

@@ -163,7 +163,7 @@ Test(worker, the_only_worker_claims_loads_and_reads_everything) {
   answer_woken_read();
   cr_assert_eq(store->read.n, STORE_PARTITIONS);
   for (uint32_t p = 0; p < STORE_PARTITIONS; p++) {
-    cr_assert_eq(store->read.positions[p].after.ms, 100 + p);
+    cr_assert_eq(store->read.positions[p].after.ms, 100 + store->read.positions[p].partition);
     cr_assert_eq(store->read.positions[p].after.seq, 7);
   }
   cr_assert_eq(store->commit.count, 0);
@@ -415,8 +415,8 @@ Test(worker, a_room_with_a_damaged_key_is_written_whole) {
   let_join("bob");
   worker_turn(worker);
   cr_assert_eq(store->segments[p].n_whole, 0);
-  worker_store_commit(store, STORE_FAILED,
-                      &(struct store_commit_outcome){.wrong_room = ROOM, .message = "WRONGROOM"});
+  struct store_refused refused = {.partition = p, .wrong_room = ROOM, .message = "WRONGROOM"};
+  worker_store_commit(store, STORE_OK, &(struct store_commit_outcome){.refused = &refused, .n_refused = 1});
   cr_assert_eq(worker->slots[p].state, SLOT_FREE);
   worker_turn(worker);
   see();
@@ -429,6 +429,82 @@ Test(worker, a_room_with_a_damaged_key_is_written_whole) {
   cr_assert_str_eq(store->segments[p].image_of, ROOM);
   cr_assert_str_eq(worker->slots[p].heal, "");
   buf_close(&image);
+}
+
+/* Refused, dropped, claimed and loaded again, with what Redis has of the room. */
+static void lose_and_reload(enum store_result result, const struct store_commit_outcome *outcome,
+                            struct bytes image) {
+  uint32_t p = partition_of_room();
+  worker_store_commit(store, result, outcome);
+  cr_assert_eq(worker->slots[p].state, SLOT_FREE);
+  pass_ms(1000);
+  see();
+  worker_store_grant(store, p, ME, (struct stream_id){5, 0});
+  worker_store_room(store, p, ROOM, image);
+  worker_store_loaded(store, p, STORE_OK);
+  grant_all();
+  worker_turn(worker);
+}
+
+Test(worker, members_of_a_room_whose_image_is_damaged_are_told_that_it_is_lost) {
+  uint32_t p = partition_of_room();
+  struct store_refused refused = {.partition = p, .wrong_room = ROOM, .message = "WRONGROOM"};
+  start_owning_all();
+  let_join("ann");
+  worker_turn(worker);
+  worker_store_commit(store, STORE_OK, NULL);
+  let_join("bob");
+  worker_turn(worker);
+  lose_and_reload(STORE_OK, &(struct store_commit_outcome){.refused = &refused, .n_refused = 1}, (struct bytes){0});
+  cr_assert_null(repository_find(&worker->slots[p].partition.repository, ROOM));
+  cr_assert_eq(store->segments[p].n_deliveries, 1);
+  cr_assert_eq(worker->slots[p].n_stranded, 0);
+}
+
+Test(worker, after_a_commit_that_failed_half_way_members_are_told_and_told_again_until_it_is_in_redis) {
+  uint32_t p = partition_of_room();
+  struct buf image = {0};
+  start_owning_all();
+  let_join("ann");
+  worker_turn(worker);
+  buf_append_bytes(&image, buf_bytes(&store->segments[p].image));
+  for (int i = 0; i < 2; i++) {
+    lose_and_reload(STORE_BROKEN, NULL, buf_bytes(&image));
+    cr_assert_eq(worker->slots[p].resync, RESYNC_TOLD);
+    cr_assert_eq(store->segments[p].n_deliveries, 1);
+  }
+  worker_store_commit(store, STORE_OK, NULL);
+  cr_assert_eq(worker->slots[p].resync, RESYNC_NONE);
+  buf_close(&image);
+}
+
+Test(worker, a_stream_that_cannot_be_read_costs_its_partition_and_no_other) {
+  uint32_t p = partition_of_room();
+  start_owning_all();
+  worker_store_read(store, STORE_FAILED, NULL, 0);
+  for (uint32_t i = 0; i < STORE_PARTITIONS; i++) {
+    worker_turn(worker);
+    cr_assert_eq(store->read.n, 1);
+    cr_assert_eq(store->read.positions[0].partition, i);
+    worker_store_read(store, i == p ? STORE_FAILED : STORE_OK, NULL, 0);
+  }
+  worker_turn(worker); /* all were tried; now the others as ever */
+  worker_store_read(store, STORE_OK, NULL, 0);
+  worker_turn(worker);
+  cr_assert_eq(worker->slots[p].state, SLOT_FREE);
+  cr_assert_eq(store->read.n, STORE_PARTITIONS - 1);
+  cr_assert_eq(metrics.reads_failed, 2);
+}
+
+Test(worker, who_cannot_renew_his_lease_is_not_ready) {
+  struct buf reason = {0};
+  start_owning_all();
+  cr_assert(worker_ready(worker, &reason));
+  store->now_us += 3000000;
+  cr_assert_not(worker_ready(worker, &reason));
+  see();
+  cr_assert(worker_ready(worker, &reason));
+  buf_close(&reason);
 }
 
 Test(worker, a_refused_commit_is_not_tried_again_at_once) {
@@ -477,18 +553,18 @@ Test(worker, a_late_read_of_an_epoch_that_is_over_is_thrown_away) {
   cr_assert_eq(members(p), 1);
 }
 
-Test(worker, a_refused_read_waits_before_the_next) {
-  start_owning_all();
-  worker_store_read(store, STORE_FAILED, NULL, 0);
-  unsigned reads = store->read.count;
-  worker_turn(worker);
-  worker_turn(worker);
-  cr_assert_eq(store->read.count, reads);
-  pass_ms(250);
-  cr_assert_eq(store->read.count, reads + 1);
-}
-
 /* ---- letting go ---- */
+
+Test(worker, what_is_too_much_for_one_commit_stays_in_the_stream) {
+  start_owning_all();
+  worker->slots[partition_of_room()].partition.effects.waiting_bytes = 9u << 20;
+  let_join("ann");
+  cr_assert_eq(members(partition_of_room()), 0);
+  worker->slots[partition_of_room()].partition.effects.waiting_bytes = 0;
+  worker_turn(worker);
+  let_join("ann"); /* it is read again, from the same place */
+  cr_assert_eq(members(partition_of_room()), 1);
+}
 
 Test(worker, reading_waits_while_too_much_waits_for_the_commit) {
   start_owning_all();
@@ -559,6 +635,8 @@ Test(worker, a_stop_commits_releases_all_and_retires) {
   worker_turn(worker);
   cr_assert_eq(store->retire.count, 1);
   cr_assert_eq(worker->state, WORKER_STOPPING);
+  store->now_us += 5000000;
+  cr_assert_gt(worker_turn(worker), 0, "it spins while Redis is slow to let it go");
   worker_store_retire(store, STORE_OK);
   cr_assert_eq(worker->state, WORKER_STOPPED);
   for (uint32_t p = 0; p < STORE_PARTITIONS; p++) cr_assert_eq(store->release[p].count, 1);

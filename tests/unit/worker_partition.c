@@ -304,20 +304,31 @@ Test(partition, the_same_player_by_another_connection_replaces_the_first) {
   cr_assert_eq(bench_count_to(&bench, "g-1", 1), 0);
 }
 
+static unsigned absent_gateways;
+static void on_absent(void *arg, const char *gateway) {
+  (void)arg;
+  (void)gateway;
+  absent_gateways++;
+}
+static void check_gateways(const char *const *living, size_t n, uint64_t now_ms) {
+  partition_check_gateways(&bench.partition, living, n, now_ms, on_absent, NULL);
+}
+
 Test(partition, a_dead_gateway_makes_its_members_away_once) {
   static const char *const living[] = {"g-2"};
   seat_both(CHAT);
   bench_join(&bench, T + 2, cem, CHAT, "cem", JOIN);
-  partition_check_gateways(&bench.partition, living, 1, T + 1); /* a view from before bob's join */
-  partition_check_gateways(&bench.partition, living, 1, T + 3);
-  partition_check_gateways(&bench.partition, living, 1, T + 3);
+  check_gateways(living, 1, T + 1); /* a view from before bob's join */
+  check_gateways(living, 1, T + 3);
+  check_gateways(living, 1, T + 3);
   partition_gateway_gone(&bench.partition, "g-1");
   partition_gateway_gone(&bench.partition, "g-9");
   bench_commit(&bench);
   cr_assert_eq(bench_own(&bench, HEYA__BUS__ENTRY__BODY_GATEWAY_GONE), 1);
+  cr_assert_eq(absent_gateways, 1);
   bench_gateway_gone(&bench, T + 4, "g-1");
   cr_assert_eq(bench_events(&bench, "g-2", 1, EVENT(AWAY)), 2);
-  partition_check_gateways(&bench.partition, living, 1, T + 5);
+  check_gateways(living, 1, T + 5);
   bench_gateway_gone(&bench, T + 6, "g-1");
   cr_assert_eq(bench.n_said, 0);
   cr_assert_eq(bench.own.len, 0);
@@ -325,13 +336,21 @@ Test(partition, a_dead_gateway_makes_its_members_away_once) {
   cr_assert_eq(bench_room(&bench, CHAT)->n_members, 1);
 }
 
+Test(partition, what_was_said_of_a_dead_gateway_and_does_not_come_is_said_again) {
+  bench_join(&bench, T, ann, CHAT, "ann", OPEN);
+  for (unsigned i = 0; i < 10; i++) check_gateways(NULL, 0, T + 1 + i * 1000);
+  bench_commit(&bench);
+  cr_assert_eq(bench_own(&bench, HEYA__BUS__ENTRY__BODY_GATEWAY_GONE), 2);
+  cr_assert_eq(absent_gateways, 2);
+}
+
 Test(partition, a_view_does_not_judge_a_gateway_that_came_after_it) {
   bench_join(&bench, T, ann, CHAT, "ann", OPEN);
-  partition_check_gateways(&bench.partition, NULL, 0, T);
+  check_gateways(NULL, 0, T);
   bench_commit(&bench);
   cr_assert_eq(bench.own.len, 0);
   bench_drop(&bench); /* loaded bindings are older than any view taken now */
-  partition_check_gateways(&bench.partition, NULL, 0, T);
+  check_gateways(NULL, 0, T);
   bench_commit(&bench);
   cr_assert_eq(bench_own(&bench, HEYA__BUS__ENTRY__BODY_GATEWAY_GONE), 1);
 }
@@ -438,10 +457,39 @@ Test(partition, what_is_due_happens_before_the_entry_that_passes_it) {
   cr_assert_eq(said(bob, 2)->event->body_case, EVENT(JOINED));
 }
 
-static size_t asks(uint64_t now_ms) {
-  partition_ask_time(&bench.partition, now_ms);
+static size_t asks_at(uint64_t now_ms, uint64_t monotonic_us) {
+  partition_ask_time(&bench.partition, now_ms, monotonic_us);
   bench_commit(&bench);
   return bench_own(&bench, HEYA__BUS__ENTRY__BODY_TIME);
+}
+
+static size_t asks(uint64_t now_ms) {
+  return asks_at(now_ms, 1000000);
+}
+
+Test(partition, an_entry_that_keeps_coming_too_early_is_asked_for_ever_less_often) {
+  uint64_t now_us = 1000000, due = T + 1 + EMPTY;
+  bench_join(&bench, T, ann, CHAT, "ann", OPEN);
+  bench_leave(&bench, T + 1, ann, CHAT, "ann");
+  size_t asked = 0;
+  for (uint64_t until_us = now_us + 1000000; now_us < until_us; now_us += 500) {
+    if (asks_at(due + 5, now_us) == 0) continue;
+    asked++;
+    bench_time(&bench, T + 2 + asked);
+    cr_assert(partition_ask_wait_us(&bench.partition, due + 5, now_us) > 0);
+  }
+  cr_assert(asked >= 20 && asked <= 30, "%zu times", asked);
+  cr_assert_eq(asks_at(due + 5, now_us + 50000), 1);
+  bench_time(&bench, due);
+  cr_assert_null(bench_room(&bench, CHAT));
+}
+
+Test(partition, an_entry_that_does_not_come_is_asked_for_again) {
+  bench_join(&bench, T, ann, CHAT, "ann", OPEN);
+  bench_leave(&bench, T + 1, ann, CHAT, "ann");
+  cr_assert_eq(asks_at(T + 1 + EMPTY, 1000000), 1);
+  cr_assert_eq(asks_at(T + 1 + EMPTY, 1000000 + PARTITION_ASK_AGAIN_US - 1), 0);
+  cr_assert_eq(asks_at(T + 1 + EMPTY, 1000000 + PARTITION_ASK_AGAIN_US), 1);
 }
 
 Test(partition, an_entry_is_asked_for_when_something_is_due_and_again_if_it_came_too_early) {
@@ -454,7 +502,8 @@ Test(partition, an_entry_is_asked_for_when_something_is_due_and_again_if_it_came
   cr_assert_eq(asks(T + 2 + EMPTY), 0); /* one is on its way */
   bench_time(&bench, T + EMPTY);
   cr_assert(bench_room(&bench, CHAT));
-  cr_assert_eq(asks(T + 2 + EMPTY), 1);
+  cr_assert_eq(asks(T + 2 + EMPTY), 0); /* not at once */
+  cr_assert_eq(asks_at(T + 2 + EMPTY, 1100000), 1);
   bench_drop(&bench); /* and a successor asks for himself */
   cr_assert_eq(asks(T + 2 + EMPTY), 1);
   bench_time(&bench, T + 1 + EMPTY);

@@ -1,0 +1,25 @@
+/* See worker/resync.h. */
+#include "worker/resync.h"
+
+static void tell(struct room *room, struct member *member, Heya__V1__Error__Code reason) {
+  Heya__V1__ServerMessage message = HEYA__V1__SERVER_MESSAGE__INIT;
+  Heya__V1__Joined joined = HEYA__V1__JOINED__INIT;
+  joined.room = room->id;
+  joined.returned = true;
+  joined.reason = reason;
+  joined.session = member->session;
+  joined.incarnation = room->incarnation;
+  joined.epoch = room->event_epoch;
+  joined.seq = room->seq;
+  joined.snapshot = room_snapshot(room, member);
+  message.body_case = HEYA__V1__SERVER_MESSAGE__BODY_JOINED;
+  message.joined = &joined;
+  effects_answer(room->effects, member->binding, room->id, &message, HEYA__BUS__ATTACHMENT__ATTACHED);
+  arena_reset(&room->effects->scratch);
+}
+
+void resync_tell(struct room *room, Heya__V1__Error__Code reason) {
+  for (size_t i = 0; i < room->n_members; i++) {
+    if (room->members[i]->binding.outlet) tell(room, room->members[i], reason);
+  }
+}

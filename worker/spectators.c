@@ -1,0 +1,103 @@
+/* See worker/spectators.h. */
+#include "worker/spectators.h"
+#include "common/mem.h"
+
+uint32_t spectators_max(const struct room *room) {
+  return room->config.max_spectators ? room->config.max_spectators : room->kind->max_spectators;
+}
+
+struct member *spectators_find(const struct room *room, const char *player) {
+  for (size_t i = 0; i < room->n_spectators; i++) {
+    if (strcmp(room->spectators[i]->player, player) == 0) return room->spectators[i];
+  }
+  return NULL;
+}
+
+struct member *spectators_bound_to(const struct room *room, struct binding binding) {
+  for (size_t i = 0; i < room->n_spectators; i++) {
+    if (member_is_bound_to(room->spectators[i], binding)) return room->spectators[i];
+  }
+  return NULL;
+}
+
+void spectators_add(struct room *room, struct member *spectator) {
+  room->spectators = xrealloc(room->spectators, (room->n_spectators + 1) * sizeof(struct member *));
+  room->spectators[room->n_spectators++] = spectator;
+}
+
+void spectators_remove(struct room *room, struct member *spectator) {
+  for (size_t i = 0; i < room->n_spectators; i++) {
+    if (room->spectators[i] != spectator) continue;
+    room->spectators[i] = room->spectators[--room->n_spectators];
+    member_destroy(spectator);
+    room_touch_facts(room);
+    return;
+  }
+}
+
+void spectators_leave_gateway(struct room *room, const struct outlet *outlet) {
+  for (size_t i = room->n_spectators; i-- > 0;) {
+    if (room->spectators[i]->binding.outlet == outlet) spectators_remove(room, room->spectators[i]);
+  }
+}
+
+void spectators_close(struct room *room) {
+  for (size_t i = 0; i < room->n_spectators; i++) member_destroy(room->spectators[i]);
+  free(room->spectators);
+  room->spectators = NULL;
+  room->n_spectators = 0;
+}
+
+/* ---- joining ---- */
+
+static void answer(struct request *r, struct member *spectator) {
+  struct room *room = r->room;
+  Heya__V1__ServerMessage message = HEYA__V1__SERVER_MESSAGE__INIT;
+  Heya__V1__Joined joined = HEYA__V1__JOINED__INIT;
+  joined.room = room->id;
+  joined.session = spectator->session;
+  joined.incarnation = room->incarnation;
+  joined.epoch = room->event_epoch;
+  joined.seq = room->seq;
+  joined.snapshot = room_snapshot(room, NULL);
+  joined.snapshot->spectator = true;
+  message.body_case = HEYA__V1__SERVER_MESSAGE__BODY_JOINED;
+  message.joined = &joined;
+  answer_send(&r->asker, &message, HEYA__BUS__ATTACHMENT__ATTACHED);
+}
+
+static Heya__V1__Error__Code may_watch(const struct room *room, const char *player, const char *password) {
+  if (room_member(room, player)) return CODE(INVALID_ARGUMENT);
+  if (room_bans(room, player)) return CODE(BANNED);
+  if (*room->config.password && strcmp(room->config.password, password) != 0) return CODE(WRONG_PASSWORD);
+  bool watches = spectators_find(room, player) != NULL;
+  return watches || room->n_spectators < spectators_max(room) ? CODE(OK) : CODE(ROOM_FULL);
+}
+
+void spectators_join(struct request *r, const Heya__Bus__Join *join) {
+  struct room *room = r->room;
+  Heya__V1__Error__Code result = may_watch(room, r->entry->player, join->password);
+  if (result != CODE(OK)) {
+    answer_refuse(&r->asker, result, result == CODE(INVALID_ARGUMENT) ? "a member cannot watch as well" : NULL,
+                  HEYA__BUS__ATTACHMENT__DETACHED);
+    return;
+  }
+  struct member *before = spectators_find(room, r->entry->player);
+  if (before && member_has_newer_client(before, join->instance, join->connection)) {
+    answer_refuse(&r->asker, CODE(STALE), "this client has come by a newer connection",
+                  HEYA__BUS__ATTACHMENT__DETACHED);
+    return;
+  }
+  if (before) {
+    answer_detached(&(struct asker){.effects = r->effects, .from = before->binding, .room = room->id},
+                    CODE(REPLACED));
+    spectators_remove(room, before);
+  }
+  struct member *spectator = member_create(r->entry->player, join->name, (struct bytes){0});
+  member_bind(spectator, r->from, r->effects->entry.ms);
+  member_note_client(spectator, join->instance, join->connection);
+  room_stamp(r->effects, spectator->session, sizeof spectator->session);
+  spectators_add(room, spectator);
+  room_touch_facts(room);
+  answer(r, spectator);
+}
