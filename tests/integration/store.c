@@ -799,3 +799,23 @@ Test(store, load_goes_on_past_rooms_it_cannot_read) {
   is(do_load(&f, 1), STORE_FAILED);
   cr_assert_eq(do_load(&f, 3).n, 0);
 }
+
+/* The next commit would delete such a room for good. */
+Test(store, a_refusal_while_loading_is_no_room_that_is_gone) {
+  static const char *const commands[] = {"hget", "pexpiretime"};
+  char there[32], expired[32];
+  fixture_room(1, 0, there);
+  fixture_room(1, 1, expired);
+  redis_do(f.redis, "HSET heya:room:%s image I", there);
+  redis_do(f.redis, "SADD heya:part:1:rooms %s %s", there, expired);
+  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+    redis_do(f.redis, "ACL SETUSER default -%s", commands[i]);
+    struct answer answer = do_load(&f, 1);
+    redis_do(f.redis, "ACL SETUSER default +@all");
+    is(answer, STORE_FAILED);
+    cr_assert_null(strchr(answer.text, '+'), "%s is told to be gone", answer.text);
+  }
+  struct answer answer = do_load(&f, 1);
+  ok(answer);
+  cr_assert_eq(answer.n, 2, "%s", answer.text);
+}
