@@ -145,7 +145,8 @@ struct store_append {
 enum store_append_verdict {
   STORE_APPENDED, /* also when it had been already: nothing is doubled */
   STORE_BUSY,     /* the partition is full; the number is not consumed */
-  STORE_REFUSED,  /* not the next number, or Redis's clock is behind the partition */
+  STORE_REFUSED,  /* not the next number */
+  STORE_BEHIND,   /* Redis's clock is behind the partition, which takes nothing for now; likewise not consumed */
 };
 typedef void store_append_cb(void *arg, enum store_result, const enum store_append_verdict *, size_t n);
 
