@@ -223,7 +223,7 @@ struct store_ops {
   void (*gateway_suspect)(struct store *, const char *gateway, store_done_cb *, void *arg);
   void (*append)(struct store *, const char *gateway, uint64_t generation, const struct store_append *, size_t n,
                  store_append_cb *, void *arg);
-  /* One at a time, like read; entries up to `after` are trimmed. */
+  /* One at a time, like read, and woken like it; entries up to `after` are trimmed. */
   void (*deliveries)(struct store *, const char *gateway, struct stream_id after, uint64_t block_ms,
                      store_deliveries_cb *, void *arg);
   void (*list)(struct store *, const struct store_list *, store_list_cb *, void *arg);

@@ -82,6 +82,8 @@ void downlink_destroy(struct downlink *downlink) {
 void downlink_stop(struct downlink *downlink) {
   downlink->running = downlink->answered = false;
   downlink->forgotten = downlink->reading;
+  /* Or nothing of the next id could be read until Redis lets go of it. */
+  if (downlink->reading) downlink->store->ops->read_wake(downlink->store);
 }
 
 void downlink_open(struct downlink *downlink, const char *gateway) {

@@ -45,7 +45,7 @@ void downlink_destroy(struct downlink *);
 /* Reads the stream of this id from its beginning. An answer still owed to an older id is thrown away. */
 void downlink_open(struct downlink *, const char *gateway);
 
-/* Reads no more; what is still answered is thrown away. */
+/* Reads no more: a read that is waiting is woken, and what it answers thrown away. */
 void downlink_stop(struct downlink *);
 
 /* Starts a read when none is outstanding and the store is ready. Returns after how many microseconds to be called
