@@ -75,7 +75,10 @@ static void wake_after(struct server *server, uint64_t wait_us) {
 
 static bool is_ready(void *arg, struct buf *reason) {
   struct server *server = arg;
-  return server->core->ready(server->arg, reason);
+  if (server->core->ready(server->arg, reason)) return true;
+  const char *refusal = store_redis_refusal(server->store);
+  if (refusal) buf_printf(reason, "; Redis said: %s", refusal);
+  return false;
 }
 
 static void say_ready_once(struct server *server) {

@@ -40,7 +40,8 @@ struct store_deployment {
                           forgotten the last writes */
 };
 /* STORE_FAILED with a message that says what to do: Redis too old, eviction policy, partition count or schema
- * differs, a command forbidden by ACL. */
+ * differs, a command forbidden by ACL. What passes (Redis is full, busy, loading, a replica) is STORE_LOST, and the
+ * store is not ready for a while. */
 typedef void store_init_cb(void *arg, enum store_result, const char *message, const struct store_deployment *);
 
 /* ---- workers ---- */

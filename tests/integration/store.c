@@ -2,6 +2,7 @@
  * that a refusal leaves nothing written. */
 #include "common/buf.h"
 #include "common/log.h"
+#include "common/store_redis.h"
 #include "tests/integration/store_fixture.h"
 #include "tests/support/wait.h"
 
@@ -80,6 +81,21 @@ Test(store, init_names_a_command_that_the_acl_forbids) {
     redis_do(f.redis, "ACL SETUSER default +@all");
   }
   ok(do_init(&f, 4));
+}
+
+/* A process that starts then must not give up, as if it were told wrongly. */
+Test(store, init_waits_out_a_redis_that_refuses_for_now) {
+  redis_do(f.redis, "CONFIG SET min-replicas-to-write 1");
+  struct answer answer = do_init(&f, 4);
+  is(answer, STORE_LOST);
+  cr_assert_not(f.store->ops->ready(f.store), "or its owner would ask again at once");
+  cr_assert(strstr(store_redis_refusal(f.store), "NOREPLICAS"));
+  fixture_wait_ready(&f, true);
+  is(do_init(&f, 4), STORE_LOST);
+  redis_do(f.redis, "CONFIG SET min-replicas-to-write 0");
+  fixture_wait_ready(&f, true);
+  ok(do_init(&f, 4));
+  cr_assert_null(store_redis_refusal(f.store));
 }
 
 /* ---- workers ---- */
