@@ -81,6 +81,11 @@ static bool is_ready(void *arg, struct buf *reason) {
   return false;
 }
 
+static const char *id(void *arg) {
+  const struct server *server = arg;
+  return server->core->id(server->arg);
+}
+
 static void say_ready_once(struct server *server) {
   struct buf reason = {0};
   if (!server->said_ready && is_ready(server, &reason)) {
@@ -142,8 +147,12 @@ static bool open_admin(struct server *server) {
   char error[256];
   struct endpoint endpoint;
   endpoint_parse(server->options->admin, &endpoint);
-  struct admin_config config = {
-      .host = endpoint.host, .port = endpoint.port, .metrics = &server->metrics, .ready = is_ready, .arg = server};
+  struct admin_config config = {.host = endpoint.host,
+                                .port = endpoint.port,
+                                .metrics = &server->metrics,
+                                .ready = is_ready,
+                                .id = id,
+                                .arg = server};
   server->admin = admin_create(server->loop, &config, error, sizeof error);
   if (!server->admin) return server_fail(server, "admin_failed", error);
   endpoint.port = admin_port(server->admin);
