@@ -79,14 +79,12 @@ static bool has_heard_all(void *arg) {
 }
 
 static bool start(struct chaos *chaos, uint32_t clients) {
-  char front[160], url[180];
   struct servers *servers = &chaos->servers;
+  uint16_t port;
   if (!servers_open(servers, chaos->loop, NULL)) return false;
-  snprintf(front, sizeof front, "%s/front.sock", servers->dir);
-  snprintf(url, sizeof url, "unix://%s", front);
-  snprintf(servers->redis_url, sizeof servers->redis_url, "%s", url);
-  chaos->proxy = proxy_create(chaos->loop, front, servers->redis_socket, chaos->seed);
+  chaos->proxy = proxy_create(chaos->loop, servers->redis_socket, chaos->seed, &port);
   if (!chaos->proxy) return false;
+  snprintf(servers->redis_url, sizeof servers->redis_url, "redis://localhost:%u", (unsigned)port); /* by its name */
   servers->gateway_args = gateway_args;
   servers_start(&servers->redis);
   for (unsigned i = 0; i < 3; i++) servers_start(&servers->workers[i]);
