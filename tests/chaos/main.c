@@ -93,6 +93,7 @@ static bool start(struct chaos *chaos, uint32_t clients) {
   chaos->swarm = (struct swarm){.book = &chaos->book,
                                 .rounds = &chaos->rounds,
                                 .leaving = true,
+                                .quiet = true, /* until all are in: a round that begins shuts the late ones out */
                                 .n_live = clients / ROOM_MEAN / 4,
                                 .rate = 2,
                                 .seed = chaos->seed,
@@ -177,6 +178,7 @@ static int run(struct chaos *chaos, uint32_t clients) {
   chaos->progress.data = chaos;
   ev_timer_start(chaos->loop, &chaos->progress);
   bool settled = run_until(chaos->loop, 30, all_in, chaos);
+  chaos->swarm.quiet = false;
   if (!settled) printf("\nnot everybody comes in; see %s\n", chaos->servers.dir);
   faults_start(&chaos->faults, chaos->loop);
   run_until(chaos->loop, chaos->seconds, NULL, NULL);
