@@ -11,7 +11,7 @@ PROTOC  ?= protoc
 PROTOS      := client bus image kinds/chat kinds/gomoku kinds/live kinds/arena kinds/saved
 PROTO_SRC   := keys names utf8 codec arena base64 json_encode json_decode json_number payload fault decimal facts filter filter_parse \
                order order_cursor
-COMMON_SRC  := buf log option option_value option_print metric clock endpoint peers server server_options admin failpoint redis_url redis_args redis_sentinel redis_link \
+COMMON_SRC  := buf log option option_value option_print metric clock endpoint peers server server_options admin failpoint resolve redis_url redis_args redis_sentinel redis_link \
                redis_reply store store_commit store_redis store_redis_call store_redis_clock store_redis_setup store_redis_worker \
                store_redis_gateway store_redis_read store_redis_load
 GATEWAY_SRC := options gateway_metrics listener conn conn_http http handshake files ws outbox limits addresses auth jwt attachment \
@@ -36,7 +36,11 @@ B    := build
 ifneq ($(SANITIZE),)
 comma := ,
 B    := build/$(subst $(comma),-,$(SANITIZE))
+ifeq ($(SANITIZE),thread) # gcc is as good for it, and is there anyway; but it loses sight of what is initialised
+WARN += -Wno-maybe-uninitialized
+else
 CC   := clang
+endif
 WARN := $(filter-out -Wcast-qual,$(WARN)) # clang counts protobuf-c's initialisers, gcc does not
 SAN  := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT  := -O1 -g

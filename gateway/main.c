@@ -71,6 +71,11 @@ static bool ready(void *arg, struct buf *reason) {
   return false;
 }
 
+static const char *id(void *arg) {
+  const struct program *program = arg;
+  return gateway_id(program->gateway);
+}
+
 static void stop(void *arg) {
   struct program *program = arg;
   listener_stop_accepting(program->listener);
@@ -86,7 +91,7 @@ static void say_ready(void *arg) {
                                        F_S("gateway", gateway_id(program->gateway)), F_END});
 }
 
-static const struct server_core core = {.turn = turn, .ready = ready, .stop = stop, .say_ready = say_ready};
+static const struct server_core core = {.turn = turn, .ready = ready, .id = id, .stop = stop, .say_ready = say_ready};
 
 /* ---- start ---- */
 
