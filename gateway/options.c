@@ -37,6 +37,11 @@ static const struct option_row gateway_rows[] = {
      .type = OPTION_LIST,
      .offset = AT(kind_messages),
      .help = "NAME=heya.kinds.chat: a kind that speaks the messages of a built-in one; likewise"},
+    {.name = "kind-proto",
+     .type = OPTION_LIST,
+     .offset = AT(kind_protos),
+     .help =
+         "shared object with the messages of a kind, so that JSON clients see objects; may be given several times"},
 };
 
 static const struct option_row queue_rows[] = {

@@ -24,6 +24,7 @@ struct gateway_options {
   char *www;    /* NULL: none */
   uint64_t www_bytes;
   struct option_list kind_json, kind_messages; /* NAME; NAME=PACKAGE */
+  struct option_list kind_protos;              /* paths */
 
   uint64_t gateway_ttl_ms;
   uint64_t partition_entries, partition_bytes; /* of a partition's stream */

@@ -1,11 +1,19 @@
 /* The built-in kinds' messages, and the table of fields that hold them. */
 #include "proto/payload.h"
 
+#include "proto/kinds/arena.pb-c.h"
 #include "proto/kinds/chat.pb-c.h"
 #include "proto/kinds/gomoku.pb-c.h"
 #include "proto/kinds/live.pb-c.h"
 
 #include <string.h>
+
+#define ARENA_MESSAGES                                                                                               \
+  {                                                                                                                  \
+    &heya__kinds__arena__options__descriptor, &heya__kinds__arena__profile__descriptor,                              \
+        &heya__kinds__arena__command__descriptor, &heya__kinds__arena__event__descriptor,                            \
+        &heya__kinds__arena__state__descriptor, &heya__kinds__arena__result__descriptor                              \
+  }
 
 static const struct payload_kind built_in[] = {
     {.name = "chat",
@@ -20,6 +28,8 @@ static const struct payload_kind built_in[] = {
      .messages = {&heya__kinds__live__options__descriptor, &heya__kinds__live__profile__descriptor,
                   &heya__kinds__live__command__descriptor, &heya__kinds__live__event__descriptor,
                   &heya__kinds__live__state__descriptor, &heya__kinds__live__result__descriptor}},
+    {.name = "arena", .messages = ARENA_MESSAGES},
+    {.name = "skirmish", .messages = ARENA_MESSAGES},
 };
 
 /* Every field of client.proto whose comment says "a kind's X". */

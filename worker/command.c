@@ -82,11 +82,12 @@ static void enqueue(const struct asker *asker, struct room *room, const struct m
 }
 
 /* He waits for its answer already, and may have forgotten under which request. */
-static bool is_waiting(const struct asker *asker, const struct room *room, const struct member *member,
-                       uint32_t number) {
+static bool is_waiting(const struct asker *asker, struct room *room, const struct member *member, uint32_t number) {
   struct queued *waiting = queue_find(&room->queue, member->player, number);
-  if (waiting) waiting->request = asker->request;
-  return waiting != NULL;
+  if (!waiting) return false;
+  if (waiting->request != asker->request) room_touch(room);
+  waiting->request = asker->request;
+  return true;
 }
 
 static struct asker asker_of(struct room *room, const struct member *member, uint32_t request) {

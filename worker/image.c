@@ -196,8 +196,10 @@ static bool load_queue(struct room *room, const Heya__Image__Room *image) {
 static bool load_frames(struct room *room, const Heya__Image__Room *image) {
   if (image->tick_hz > FRAMES_HZ_MAX || image->frame > NUMBER_MAX) return false;
   if (image->tick_hz == 0 && (image->frame || image->n_queue)) return false;
+  if (image->tick_hz && image->frame / image->tick_hz > NUMBER_MAX / 1000) return false; /* begins at a sane time */
   room->frames = (struct frames){.hz = image->tick_hz, .base_ms = image->created_ms, .done = image->frame};
   room->approximate = image->approximate;
+  if (room->frames.done) room->clock_ms = frames_begin_us(&room->frames, room->frames.done) / 1000;
   return room->frames.hz == 0 || room->kind->tick != NULL;
 }
 

@@ -49,6 +49,11 @@ static bool ready(void *arg, struct buf *reason) {
   return worker_ready(program->worker, reason);
 }
 
+static const char *id(void *arg) {
+  const struct program *program = arg;
+  return program->worker->config.id;
+}
+
 static void stop(void *arg) {
   struct program *program = arg;
   struct store *store = program->server.store;
@@ -65,7 +70,7 @@ static void say_ready(void *arg) {
                                        F_S("worker", program->worker->config.id), F_END});
 }
 
-static const struct server_core core = {.turn = turn, .ready = ready, .stop = stop, .say_ready = say_ready};
+static const struct server_core core = {.turn = turn, .ready = ready, .id = id, .stop = stop, .say_ready = say_ready};
 
 /* ---- peers ---- */
 

@@ -11,6 +11,7 @@ void queue_close(struct queue *queue) {
 
 bool queue_add(struct queue *queue, const char *player, uint32_t number, uint32_t request, struct bytes payload) {
   if (queue->n == QUEUE_MAX || queue->bytes + payload.len > QUEUE_BYTES) return false;
+  if (queue_count(queue, player) >= QUEUE_PLAYER_MAX) return false;
   if (queue->n == queue->cap) {
     queue->cap = queue->cap ? 2 * queue->cap : 16;
     queue->items = xrealloc(queue->items, queue->cap * sizeof *queue->items);

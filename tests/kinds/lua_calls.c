@@ -28,8 +28,8 @@ Test(lua_calls, do_it_all) {
   cr_assert_str_eq(lua_event(room), "{\"n\":1}");
   cr_assert_eq(room->events[0].receivers, 2);
   cr_assert(room->locked);
-  cr_assert_eq(room_timer_at(room, 3), NOW + 1000);
-  room_destroy(room);
+  cr_assert_eq(harness_timer_at(room, 3), NOW + 1000);
+  harness_close(room);
 }
 
 Test(lua_calls, that_refuse_leave_everything_as_it_was) {
@@ -41,7 +41,7 @@ Test(lua_calls, that_refuse_leave_everything_as_it_was) {
   cr_assert_eq(lua_give(room, "p1", "{}"), OK);
   cr_assert_str_eq(lua_state(room), "{\"n\":1}");
   cr_assert_str_eq(lua_log(), "");
-  room_destroy(room);
+  harness_close(room);
 }
 
 Test(lua_calls, that_fail_leave_everything_as_it_was_and_say_where) {
@@ -50,17 +50,17 @@ Test(lua_calls, that_fail_leave_everything_as_it_was_and_say_where) {
   cr_assert_eq(lua_give(room, "p1", "{\"fail\":true}"), INTERNAL);
   cr_assert_str_eq(lua_state(room), "{\"n\":1}");
   cr_assert_eq(room->event_count, 1);
-  cr_assert_not_null(strstr(lua_log(), "event=script_failed kind=test room=fake/room call=command error=\"/tmp/"));
+  cr_assert_not_null(strstr(lua_log(), "event=script_failed kind=test room=test/harness call=command error=\"/tmp/"));
   cr_assert_not_null(strstr(lua_log(), "test.lua:7: on purpose\""), "%s", lua_log());
   cr_assert_eq(lua_give(room, "p1", "{\"odd\":true}"), INTERNAL);
   cr_assert_not_null(strstr(lua_log(), "room.state.odd: function cannot be saved"), "%s", lua_log());
   cr_assert_str_eq(lua_state(room), "{\"n\":1}");
   cr_assert_eq(lua_give(room, "p1", "{}"), OK);
   cr_assert_str_eq(lua_state(room), "{\"n\":2}");
-  room_destroy(room);
+  harness_close(room);
 }
 
-/* Also what no fake room saves: variables of the script's own. */
+/* Also where nothing is saved: in variables of the script's own. */
 Test(lua_calls, that_fail_leave_no_trace_in_variables) {
   const struct kind *kind = lua_text("local count = 0\n"
                                      "return { name = 'test', command = function(room, member, command)\n"
@@ -70,15 +70,15 @@ Test(lua_calls, that_fail_leave_no_trace_in_variables) {
                                      "end, snapshot = function() return { count = count } end }",
                                      LUA_LIMITS);
   kind_code code;
-  struct room *room = room_open(kind, bytes_of(NULL, 0), NOW, &code);
-  cr_assert_eq(room_join(room, "p1", "Ann", bytes_of(NULL, 0)), OK);
+  struct room *room = harness_open(kind, bytes_of(NULL, 0), NOW, &code);
+  cr_assert_eq(harness_join(room, "p1", "Ann", bytes_of(NULL, 0)), OK);
   struct kind_reply reply = {.message = ""};
   cr_assert_eq(kind->command(room, room_member(room, "p1"), bytes_of(NULL, 0), &reply), OK);
   cr_assert(bytes_equal_str(buf_bytes(&reply.result), "{\"count\":1}"));
   buf_close(&reply.result);
   cr_assert_eq(kind->command(room, room_member(room, "p1"), bytes_of(NULL, 0), &reply), INTERNAL);
   cr_assert_str_eq(lua_state(room), "{\"count\":0}");
-  room_destroy(room);
+  harness_close(room);
 }
 
 Test(lua_calls, refuse_payloads_that_are_none_without_calling) {
@@ -98,11 +98,11 @@ Test(lua_calls, refuse_payloads_that_are_none_without_calling) {
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     cr_assert_eq(lua_give(room, "p1", texts[i]), INVALID_ARGUMENT, "%s", texts[i]);
     cr_assert_neq(room->message[0], '\0');
-    cr_assert_eq(room_join(room, "p3", "Cec", bytes_of_str(texts[i])), INVALID_ARGUMENT);
+    cr_assert_eq(harness_join(room, "p3", "Cec", bytes_of_str(texts[i])), INVALID_ARGUMENT);
   }
   cr_assert_eq(room->event_count, 0);
   cr_assert_str_eq(lua_log(), "");
-  room_destroy(room);
+  harness_close(room);
 }
 
 Test(lua_calls, may_refuse_only_with_codes_for_that) {
@@ -114,7 +114,7 @@ Test(lua_calls, may_refuse_only_with_codes_for_that) {
   cr_assert_eq(lua_give(room, "p1", "{\"code\":\"whatever\"}"), INTERNAL);
   cr_assert_eq(lua_give(room, "p1", "{\"code\":5}"), INTERNAL);
   cr_assert_eq(lua_give(room, "p1", "{\"no\":true}"), INTERNAL);
-  room_destroy(room);
+  harness_close(room);
 }
 
 Test(lua_calls, refuse_rooms_and_members) {
@@ -127,21 +127,21 @@ Test(lua_calls, refuse_rooms_and_members) {
                                         "  if room:count() == 1 then return nil, 'ROOM_FULL', 'one is enough' end\n"
                                         "end, command = function() end");
   kind_code code;
-  room_destroy(room_open(kind, bytes_of_str("{\"bad\":1}"), NOW, &code));
+  harness_close(harness_open(kind, bytes_of_str("{\"bad\":1}"), NOW, &code));
   cr_assert_eq(code, INVALID_ARGUMENT);
-  room_destroy(room_open(kind, bytes_of_str("{\"wrong\":{}}"), NOW, &code));
+  harness_close(harness_open(kind, bytes_of_str("{\"wrong\":{}}"), NOW, &code));
   cr_assert_eq(code, INTERNAL);
-  room_destroy(room_open(kind, bytes_of_str("[]"), NOW, &code));
+  harness_close(harness_open(kind, bytes_of_str("[]"), NOW, &code));
   cr_assert_eq(code, INVALID_ARGUMENT);
-  struct room *room = room_open(kind, bytes_of_str("{\"topic\":\"t\"}"), NOW, &code);
+  struct room *room = harness_open(kind, bytes_of_str("{\"topic\":\"t\"}"), NOW, &code);
   cr_assert_eq(code, OK);
-  cr_assert_eq(room_join(room, "p1", "Ann", bytes_of_str("{\"level\":1}")), INVALID_ARGUMENT);
-  cr_assert_eq(room_join(room, "p1", "Ann", bytes_of_str("{}")), INTERNAL);
-  cr_assert_eq(room_join(room, "p1", "Ann", bytes_of_str("{\"level\":5}")), OK);
-  cr_assert_eq(room_join(room, "p2", "Bob", bytes_of_str("{\"level\":5}")), HEYA__V1__ERROR__CODE__ROOM_FULL);
+  cr_assert_eq(harness_join(room, "p1", "Ann", bytes_of_str("{\"level\":1}")), INVALID_ARGUMENT);
+  cr_assert_eq(harness_join(room, "p1", "Ann", bytes_of_str("{}")), INTERNAL);
+  cr_assert_eq(harness_join(room, "p1", "Ann", bytes_of_str("{\"level\":5}")), OK);
+  cr_assert_eq(harness_join(room, "p2", "Bob", bytes_of_str("{\"level\":5}")), HEYA__V1__ERROR__CODE__ROOM_FULL);
   cr_assert_str_eq(room->message, "one is enough");
   cr_assert_str_eq(lua_state(room), "{\"topic\":\"t\"}");
-  room_destroy(room);
+  harness_close(room);
 }
 
 /* ---- those that nobody waits for ---- */
@@ -150,16 +150,16 @@ Test(lua_calls, of_a_timer_that_fails_are_made_again_and_then_close_the_room) {
   struct room *room = lua_room("command = function(room) room:timer_set(2, room:time_ms() + 5) end,\n"
                                "timer = function(room, id) room.state.x = 1 error('no') end");
   cr_assert_eq(lua_give(room, "p1", "{}"), OK);
-  room_step_time(room, NOW + 5);
+  harness_time(room, NOW + 5);
   cr_assert_str_eq(lua_state(room), "{}");
-  cr_assert_eq(room_timer_at(room, 2), NOW + 5 + 1000);
+  cr_assert_eq(harness_timer_at(room, 2), NOW + 5 + 1000);
   for (int i = 0; i < 5; i++) { /* without the failovers in between, which forget that it failed */
     cr_assert_not(room->completed, "%d", i);
     room->kind->timer(room, 2);
   }
   cr_assert(room->completed);
   cr_assert_eq(room->close_reason, HEYA__V1__CLOSE_REASON__FAILED);
-  room_destroy(room);
+  harness_close(room);
 }
 
 Test(lua_calls, of_ticks_that_fail_five_times_in_a_row_close_the_room) {
@@ -169,7 +169,7 @@ Test(lua_calls, of_ticks_that_fail_five_times_in_a_row_close_the_room) {
                                      "end, snapshot = function(room) return room.state end }",
                                      LUA_LIMITS);
   kind_code code;
-  struct room *room = room_open(kind, bytes_of(NULL, 0), NOW, &code);
+  struct room *room = harness_open(kind, bytes_of(NULL, 0), NOW, &code);
   struct kind_tick tick = {.length_ns = 100000000};
   for (tick.frame = 1; tick.frame <= 10; tick.frame++) {
     cr_assert_not(room->completed, "frame %lu", (unsigned long)tick.frame);
@@ -177,7 +177,7 @@ Test(lua_calls, of_ticks_that_fail_five_times_in_a_row_close_the_room) {
   }
   cr_assert(room->completed);
   cr_assert_eq(room->close_reason, HEYA__V1__CLOSE_REASON__FAILED);
-  room_destroy(room);
+  harness_close(room);
 }
 
 Test(lua_calls, that_only_look_may_change_nothing) {
@@ -187,15 +187,15 @@ Test(lua_calls, that_only_look_may_change_nothing) {
                                      LUA_LIMITS);
   kind_code code;
   char value[65];
-  struct room *room = room_open(kind, bytes_of(NULL, 0), NOW, &code);
-  cr_assert_eq(room_join(room, "p1", "Ann", bytes_of(NULL, 0)), OK);
+  struct room *room = harness_open(kind, bytes_of(NULL, 0), NOW, &code);
+  cr_assert_eq(harness_join(room, "p1", "Ann", bytes_of(NULL, 0)), OK);
   cr_assert_eq(lua_give(room, "p1", "{}"), OK);
   cr_assert_str_eq(lua_state(room), "");
-  cr_assert_not(room_property(room, "n", value));
+  cr_assert_not(harness_property(room, "n", value));
   cr_assert_not_null(strstr(lua_log(), "it only looks, and has changed room.state"));
   cr_assert_not_null(strstr(lua_log(), "describe only looks: it may not change the room"));
   cr_assert_eq(room->event_count, 0);
-  room_destroy(room);
+  harness_close(room);
 }
 
 /* ---- the room ---- */
@@ -212,9 +212,9 @@ Test(lua_calls, see_the_room_and_its_members) {
                "end");
   cr_assert_eq(lua_give(room, "p1", "{}"), OK, "%s", lua_log());
   cr_assert_str_eq(lua_event(room),
-                   "{\"away\":false,\"count\":2,\"host\":\"p1\",\"id\":\"fake/room\",\"level\":7,\"max\":16,"
+                   "{\"away\":false,\"count\":2,\"host\":\"p1\",\"id\":\"test/harness\",\"level\":7,\"max\":16,"
                    "\"me\":\"p1\",\"names\":[\"Ann\",\"Bob\"],\"nobody\":true,\"now\":1700000000000,\"same\":true}");
-  room_destroy(room);
+  harness_close(room);
 }
 
 Test(lua_calls, send_to_whom_they_say) {
@@ -232,11 +232,11 @@ Test(lua_calls, send_to_whom_they_say) {
   cr_assert_eq(room->events[1].receivers, 1);
   cr_assert_str_eq(room->events[1].to[0], "p2");
   cr_assert_eq(room->events[2].receivers, 2);
-  room_leave(room, "p2", HEYA__V1__LEAVE_REASON__TIMED_OUT);
+  harness_leave(room, "p2", HEYA__V1__LEAVE_REASON__TIMED_OUT);
   cr_assert_str_eq(lua_event(room), "{\"gone\":\"Bob\",\"why\":\"TIMED_OUT\"}");
   cr_assert_eq(lua_give(room, "p1", "{}"), INTERNAL);
   cr_assert_not_null(strstr(lua_log(), "test.lua:3: 'p2' is no member"), "%s", lua_log());
-  room_destroy(room);
+  harness_close(room);
 }
 
 Test(lua_calls, do_all_that_a_room_can) {
@@ -253,20 +253,20 @@ Test(lua_calls, do_all_that_a_room_can) {
                                "end, timer = function(room, id) room:send_all({ rang = id }) end");
   cr_assert_eq(lua_give(room, "p1", "{\"song\":42}"), OK, "%s", lua_log());
   cr_assert(room->locked);
-  cr_assert_eq(room_timer_at(room, 1), 0);
-  cr_assert_eq(room_timer_at(room, 2), NOW + 20);
+  cr_assert_eq(harness_timer_at(room, 1), 0);
+  cr_assert_eq(harness_timer_at(room, 2), NOW + 20);
   cr_assert_eq(room->deadline_ms, NOW + 30);
   cr_assert_eq(room->deadline_round, 4);
-  cr_assert_str_eq(room_result_of(room, "p1"), "score 5");
+  cr_assert_str_eq(harness_result_of(room, "p1"), "score 5");
   cr_assert(bytes_equal_str(buf_bytes(&room->options), "{\"song\":42}"));
   cr_assert_str_eq(lua_state(room), "{\"seen\":\"none\"}");
-  room_step_time(room, NOW + 20);
+  harness_time(room, NOW + 20);
   cr_assert_str_eq(lua_event(room), "{\"rang\":2}");
   cr_assert_eq(lua_give(room, "p1", "{\"over\":true}"), OK);
   cr_assert(room->completed);
   cr_assert_eq(room->close_reason, HEYA__V1__CLOSE_REASON__COMPLETED);
   cr_assert_str_eq(lua_state(room), "{\"seen\":42}");
-  room_destroy(room);
+  harness_close(room);
 }
 
 Test(lua_calls, check_what_the_room_is_asked_for) {
@@ -297,7 +297,7 @@ Test(lua_calls, check_what_the_room_is_asked_for) {
   }
   cr_assert_eq(lua_give(room, "p1", "{\"n\":21}"), OK);
   cr_assert_str_eq(lua_event(room), "{\"ok\":false,\"there\":false}");
-  room_destroy(room);
+  harness_close(room);
 }
 
 /* ---- states ---- */
@@ -322,7 +322,7 @@ Test(lua_calls, find_the_state_as_they_left_it) {
       "{\"a\":[[],{},[1]],\"big\":9007199254740992,\"bool\":false,\"deep\":1,\"empty\":[],\"half\":-0.25,"
       "\"huge\":true,\"len\":3,\"list\":[1,\"two\",{\"three\":3}],\"minus\":true,\"none\":{},"
       "\"two\":false}");
-  room_destroy(room);
+  harness_close(room);
 }
 
 Test(lua_calls, may_keep_only_plain_data) {
@@ -344,26 +344,48 @@ Test(lua_calls, may_keep_only_plain_data) {
     if (n < 8) cr_assert_str_eq(lua_state(room), "{}");
   }
   cr_assert_not_null(strstr(lua_log(), "room.state.m[1][1]: userdata cannot be saved"), "%s", lua_log());
-  room_destroy(room);
+  harness_close(room);
 }
 
 Test(lua_calls, of_a_kind_that_ticks) {
   const struct kind *kind = lua_file("tests/kinds/lua/counter.lua");
   kind_code code;
-  struct room *room = room_open(kind, bytes_of_str("{\"start\":5}"), NOW, &code);
+  struct room *room = harness_open(kind, bytes_of_str("{\"start\":5}"), NOW, &code);
   cr_assert_eq(code, OK, "%s", lua_log());
-  cr_assert_eq(room_join(room, "p1", "Ann", bytes_of(NULL, 0)), OK);
-  cr_assert(room_tick(room));
+  cr_assert_eq(harness_join(room, "p1", "Ann", bytes_of(NULL, 0)), OK);
+  cr_assert(harness_frame(room));
   cr_assert_eq(room->event_count, 0);
   cr_assert_eq(lua_give(room, "p1", "{\"steer\":1.5}"), INVALID_ARGUMENT);
   cr_assert_eq(lua_give(room, "p1", "{\"steer\":-2}"), OK);
-  cr_assert(room_tick(room));
-  cr_assert(room_tick(room));
+  cr_assert(bytes_equal_str(buf_bytes(&harness_outcome(room, 2)->result), "{\"frame\":3}"));
+  cr_assert_str_eq(lua_event(room), "{\"numbers\":{\"p1\":3}}");
+  cr_assert(harness_frame(room));
   cr_assert_str_eq(lua_event(room), "{\"numbers\":{\"p1\":1}}");
-  cr_assert_str_eq(lua_state(room), "{\"frames\":3,\"numbers\":{\"p1\":1}}");
-  room_leave(room, "p1", HEYA__V1__LEAVE_REASON__ASKED);
-  cr_assert_str_eq(lua_state(room), "{\"frames\":3,\"numbers\":{}}");
-  room_destroy(room);
+  cr_assert_str_eq(lua_state(room), "{\"frames\":4,\"numbers\":{\"p1\":1}}");
+  harness_leave(room, "p1", HEYA__V1__LEAVE_REASON__ASKED);
+  cr_assert_str_eq(lua_state(room), "{\"frames\":4,\"numbers\":{}}");
+  harness_close(room);
+}
+
+Test(lua_calls, of_a_kind_that_ticks_see_the_frame_and_the_rate_of_the_room) {
+  const struct kind *kind = lua_text("return { name = 'test', tick_hz = 10, command = function() end,\n"
+                                     "open = function(room) room:set_tick_hz(4) end,\n"
+                                     "tick = function(room, tick)\n"
+                                     "  room:send_all({ frame = tick.frame, same = tick.frame == room:frame(),\n"
+                                     "    skipped = tick.skipped, hz = room:tick_hz(), long = tick.seconds })\n"
+                                     "end, snapshot = function(room) return room.state end }",
+                                     LUA_LIMITS);
+  kind_code code;
+  struct room *room = harness_open(kind, bytes_of(NULL, 0), NOW, &code);
+  cr_assert_eq(code, OK, "%s", lua_log());
+  cr_assert_eq(harness_join(room, "p1", "Ann", bytes_of(NULL, 0)), OK);
+  harness_time(room, NOW + 250);
+  cr_assert_eq(room->event_count, 1);
+  harness_skip(room, 3);
+  cr_assert_not(harness_frame(room)); /* nothing of the state has changed */
+  cr_assert_str_eq(lua_event(room), "{\"frame\":5,\"hz\":4,\"long\":0.25,\"same\":true,\"skipped\":3}", "%s",
+                   lua_log());
+  harness_close(room);
 }
 
 Test(lua_calls, survive_any_bytes_as_command_or_state) {
@@ -375,18 +397,18 @@ Test(lua_calls, survive_any_bytes_as_command_or_state) {
   cr_assert_eq(lua_give(room, "p1", "{\"a\":[1,2,{\"b\":\"c\"}],\"d\":-1e300}"), OK);
   struct buf state = {0};
   buf_append_bytes(&state, buf_bytes(&room->saved));
-  for (size_t len = 0; len < state.len; len++) cr_assert_not(room_would_load(room, bytes_of(state.data, len)));
+  for (size_t len = 0; len < state.len; len++) cr_assert_not(harness_would_load(room, bytes_of(state.data, len)));
   for (int i = 0; i < 2000; i++) {
     size_t at = dice(&seed, (uint32_t)state.len);
     unsigned char old = state.data[at];
     state.data[at] = (unsigned char)dice(&seed, 256);
-    room_would_load(room, buf_bytes(&state));
+    harness_would_load(room, buf_bytes(&state));
     state.data[at] = old;
     char text[24];
     size_t len = dice(&seed, sizeof text);
     for (size_t j = 0; j < len; j++) text[j] = "{}[]\",:0123ab\\e+-. tn"[dice(&seed, 21)];
-    room_command(room, "p1", bytes_of(text, len));
+    harness_command(room, "p1", bytes_of(text, len));
   }
   buf_close(&state);
-  room_destroy(room);
+  harness_close(room);
 }

@@ -18,7 +18,7 @@ static const char *answer(const char *expression) {
   static char text[1024];
   snprintf(text, sizeof text, "%s", lua_event(room));
   cr_assert_eq(code, OK, "%s: %s", expression, lua_log());
-  room_destroy(room);
+  harness_close(room);
   return text;
 }
 
@@ -32,7 +32,7 @@ static void fails(const char *body_text, const char *reason) {
   cr_assert_not_null(strstr(lua_log(), reason), "%s: %s", body_text, lua_log());
   cr_assert_str_eq(lua_state(room), "{}", "%s", body_text);
   cr_assert_eq(room->event_count, 0);
-  room_destroy(room);
+  harness_close(room);
 }
 
 Test(lua_sandbox, has_nothing_that_reaches_out) {
@@ -123,13 +123,13 @@ Test(lua_sandbox, caps_memory_and_lets_nobody_catch_it) {
                                      "end, snapshot = function(room) return room.state end }",
                                      (struct script_limits){.budget = 1000000000, .memory = 1u << 20});
   kind_code code;
-  struct room *room = room_open(kind, bytes_of(NULL, 0), 1, &code);
+  struct room *room = harness_open(kind, bytes_of(NULL, 0), 1, &code);
   cr_assert_eq(code, OK);
-  cr_assert_eq(room_join(room, "p1", "Ann", bytes_of(NULL, 0)), OK);
+  cr_assert_eq(harness_join(room, "p1", "Ann", bytes_of(NULL, 0)), OK);
   for (int i = 0; i < 20; i++) cr_assert_eq(lua_give(room, "p1", "{}"), INTERNAL);
   cr_assert_eq(room->event_count, 0);
   cr_assert_not_null(strstr(lua_log(), "test.lua:3: it takes too much memory: over --lua-memory"), "%s", lua_log());
-  room_destroy(room);
+  harness_close(room);
 }
 
 Test(lua_sandbox, counts_what_is_allocated_and_what_our_own_functions_do) {
@@ -175,19 +175,19 @@ Test(lua_sandbox, keeps_rooms_apart) {
                           "end";
   struct room *one = lua_room(functions);
   kind_code code;
-  struct room *other = room_open(one->kind, bytes_of(NULL, 0), 1, &code);
-  room_join(other, "p1", "Ann", bytes_of(NULL, 0));
+  struct room *other = harness_open(one->kind, bytes_of(NULL, 0), 1, &code);
+  harness_join(other, "p1", "Ann", bytes_of(NULL, 0));
   cr_assert_eq(lua_give(one, "p1", "{}"), OK);
   cr_assert_eq(lua_give(other, "p1", "{}"), OK);
   cr_assert_str_eq(lua_event(other), "{\"seen\":false}");
   cr_assert_eq(lua_give(one, "p1", "{}"), OK);
   cr_assert_str_eq(lua_event(one), "{\"seen\":true}");
-  room_destroy(one);
-  room_destroy(other);
+  harness_close(one);
+  harness_close(other);
 }
 
 Test(lua_sandbox, draws_random_numbers_that_a_failover_does_not_change) {
-  /* The fake room fails over after each command; a second room goes the same way. */
+  /* The harness fails over after each command; a second room goes the same way. */
   const char *functions = "command = function(room)\n"
                           "  room:send_all({ n = { room:random(6), math.random(10, 12), room:random() < 1 } })\n"
                           "end";
@@ -204,6 +204,6 @@ Test(lua_sandbox, draws_random_numbers_that_a_failover_does_not_change) {
     differ |= strcmp(first, text) != 0;
   }
   cr_assert(differ);
-  room_destroy(one);
-  room_destroy(other);
+  harness_close(one);
+  harness_close(other);
 }

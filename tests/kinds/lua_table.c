@@ -73,15 +73,15 @@ const struct kind *lua_kind_of(const char *functions) {
 
 struct room *lua_room(const char *functions) {
   kind_code code;
-  struct room *room = room_open(lua_kind_of(functions), bytes_of(NULL, 0), 1700000000000u, &code);
+  struct room *room = harness_open(lua_kind_of(functions), bytes_of(NULL, 0), 1700000000000u, &code);
   cr_assert_eq(code, HEYA__V1__ERROR__CODE__OK, "%s", room->message);
-  cr_assert_eq(room_join(room, "p1", "Ann", bytes_of_str("{\"level\":7}")), HEYA__V1__ERROR__CODE__OK);
-  cr_assert_eq(room_join(room, "p2", "Bob", bytes_of(NULL, 0)), HEYA__V1__ERROR__CODE__OK);
+  cr_assert_eq(harness_join(room, "p1", "Ann", bytes_of_str("{\"level\":7}")), HEYA__V1__ERROR__CODE__OK);
+  cr_assert_eq(harness_join(room, "p2", "Bob", bytes_of(NULL, 0)), HEYA__V1__ERROR__CODE__OK);
   return room;
 }
 
 kind_code lua_give(struct room *room, const char *player, const char *json) {
-  return room_command(room, player, bytes_of_str(json));
+  return harness_command(room, player, bytes_of_str(json));
 }
 
 static const char *as_text(struct bytes bytes) {
@@ -97,7 +97,7 @@ const char *lua_event(struct room *room) {
 
 const char *lua_state(struct room *room) {
   struct buf bytes = {0};
-  room_snapshot_for(room, "p1", &bytes);
+  harness_snapshot(room, "p1", &bytes);
   const char *text = as_text(buf_bytes(&bytes));
   buf_close(&bytes);
   return text;

@@ -1,9 +1,9 @@
-/* What the tests of kinds in Lua share: scripts from texts, rooms of them, and commands in JSON. A room is stepped by
- * the fake room, so that each step is also a failover. */
+/* What the tests of kinds in Lua share: scripts from texts, rooms of them, and commands in JSON. The harness is
+ * their room, so that each step is also a failover. */
 #ifndef HEYA_TESTS_KINDS_LUA_TABLE_H
 #define HEYA_TESTS_KINDS_LUA_TABLE_H
 
-#include "tests/kinds/fake_room.h"
+#include "tests/kind_harness.h"
 #include "tests/kinds/messages.h"
 #include "worker/lua/script.h"
 
