@@ -8,21 +8,25 @@ OPT     ?= -O2 -g
 PREFIX  ?= /usr/local
 PROTOC  ?= protoc
 
-PROTOS      := client bus image kinds/chat kinds/gomoku kinds/live kinds/saved
-PROTO_SRC   := keys names utf8 codec arena base64 json_encode json_decode json_number payload fault decimal facts filter filter_parse \
+PROTOS      := client bus image kinds/chat kinds/gomoku kinds/live kinds/arena kinds/saved
+PROTO_SRC   := keys names utf8 codec arena base64 json_encode json_decode json_text json_number payload fault decimal facts filter filter_parse \
                order order_cursor room_config
-COMMON_SRC  := buf log option option_value option_print metric clock endpoint peers server server_options admin failpoint redis_url redis_args redis_sentinel redis_link \
+COMMON_SRC  := buf log option option_value option_print metric clock endpoint peers server server_options admin failpoint resolve redis_url redis_args redis_sentinel redis_link \
                redis_reply store store_commit store_redis store_redis_call store_redis_clock store_redis_setup store_redis_worker \
                store_redis_gateway store_redis_read store_redis_load
 GATEWAY_SRC := options gateway_metrics listener conn conn_http http handshake files ws outbox limits addresses auth jwt attachment \
-               session requests list_query listed listing uplink_queue uplink downlink gateway
+               session requests list_query listed listing uplink_queue uplink downlink kind_proto gateway
+LUA_SRC     := script script_vm script_sandbox script_string script_pattern script_keys script_state script_json script_proto \
+               script_payload script_room script_effects script_api script_api_act script_call script_kind script_add
 WORKER_SRC  := options worker_metrics effects answer config queue frames command tick rollback room room_kind room_view backlog member session_window group image record resync timers repository \
                partition walk apply join manage spectators assignment intake ownership caution loop commit last_words watchdog worker kinds/registry kinds/shared \
-               kinds/chat kinds/gomoku kinds/gomoku_board kinds/gomoku_state kinds/live kinds/live_state
+               kinds/chat kinds/gomoku kinds/gomoku_board kinds/gomoku_state kinds/live kinds/live_state kinds/arena kinds/arena_view \
+               kinds/arena_state $(LUA_SRC:%=lua/%)
 SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client wait fake_store fake_clients fake_gateway \
                partition_bench worker_store
 UNIT_SRC    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 KINDS_SRC   := $(patsubst tests/kinds/%.c,%,$(wildcard tests/kinds/*.c))
+HARNESS_SRC := kind_harness kind_harness_time kind_harness_room
 CHAOS_SRC   := $(patsubst tests/chaos/%.c,%,$(wildcard tests/chaos/*.c))
 INTEGRATION_SRC := $(patsubst tests/integration/%.c,%,$(wildcard tests/integration/*.c))
 
@@ -34,17 +38,23 @@ B    := build
 ifneq ($(SANITIZE),)
 comma := ,
 B    := build/$(subst $(comma),-,$(SANITIZE))
+ifeq ($(SANITIZE),thread) # gcc is as good for it, and is there anyway; but it loses sight of what is initialised
+WARN += -Wno-maybe-uninitialized
+else
 CC   := clang
+endif
 WARN := $(filter-out -Wcast-qual,$(WARN)) # clang counts protobuf-c's initialisers, gcc does not
 SAN  := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT  := -O1 -g
 WARN += -Wno-cast-qual # clang sees the casts within protobuf-c's INIT macros, which gcc leaves to their system header
 endif
-SYSTEM_INCLUDES := -isystem $(B)/gen
+LUAJIT := $(shell pkg-config --cflags-only-I luajit)
+SYSTEM_INCLUDES := -isystem $(B)/gen $(LUAJIT:-I%=-isystem %)
 CPPFLAGS += -I. $(SYSTEM_INCLUDES) -D_GNU_SOURCE
 CFLAGS   += -std=c11 $(OPT) $(WARN) $(SAN) -fno-strict-aliasing -MD -MP
 LDFLAGS  += $(SAN)
 LIBS     := -lhiredis -lprotobuf-c -ljansson -lmicrohttpd -lev -lm -ldl
+WORKER_LIBS  := -lluajit-5.1
 GATEWAY_LIBS := -lwslay -lhttp_parser -ljwt -lcrypto
 
 # ---- what is built --------------------------------------------------------------------------------------------------
@@ -59,7 +69,9 @@ GATEWAY_OBJ := $(call objects,gateway,$(GATEWAY_SRC))
 WORKER_OBJ  := $(call objects,worker,$(WORKER_SRC))
 SUPPORT_OBJ := $(call objects,tests/support,$(SUPPORT_SRC))
 UNIT_OBJ    := $(call objects,tests/unit,$(UNIT_SRC))
-KINDS_OBJ   := $(call objects,tests/kinds,$(KINDS_SRC)) $(filter $(B)/worker/kinds/%,$(WORKER_OBJ))
+KINDS_OBJ   := $(call objects,tests/kinds,$(KINDS_SRC)) $(filter $(B)/worker/kinds/% $(B)/worker/lua/%,$(WORKER_OBJ))
+HARNESS_OBJ := $(call objects,tests,$(HARNESS_SRC)) $(call objects,worker,frames queue) $(call objects,common,buf) \
+               $(filter-out %/lua.o,$(PROTO_OBJ))
 INTEGRATION_OBJ := $(call objects,tests/integration,$(INTEGRATION_SRC))
 CHAOS_OBJ   := $(call objects,tests/chaos,$(CHAOS_SRC))
 
@@ -71,15 +83,16 @@ $(B)/libcommon.a: $(COMMON_OBJ)
 $(B)/libgateway.a: $(GATEWAY_OBJ)
 $(B)/libworker.a: $(WORKER_OBJ)
 $(B)/libsupport.a: $(SUPPORT_OBJ)
+$(B)/libheya-kind-harness.a: $(HARNESS_OBJ)
 $(B)/lib%.a:
 	@rm -f $@
 	$(Q)ar rcs $@ $^
 
+# What is exported, and all of it, is used by kinds in shared objects.
 $(B)/heya-gateway: $(B)/gateway/main.o $(B)/libgateway.a $(B)/libcommon.a $(B)/libproto.a
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(GATEWAY_LIBS) $(LIBS)
-# All of the libraries, exported: kinds in shared objects use them.
+	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ -Wl,--whole-archive $^ -Wl,--no-whole-archive $(GATEWAY_LIBS) $(LIBS)
 $(B)/heya-worker: $(B)/worker/main.o $(B)/libworker.a $(B)/libcommon.a $(B)/libproto.a
-	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ -Wl,--whole-archive $^ -Wl,--no-whole-archive $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ -Wl,--whole-archive $^ -Wl,--no-whole-archive $(WORKER_LIBS) $(LIBS)
 
 # A kind that crashes when asked to, and one for another version of worker/kind.h: see tests/support/poison_kind.c.
 POISON := $(B)/poison.so $(B)/poison-abi.so
@@ -87,12 +100,20 @@ $(B)/poison-abi.so: CPPFLAGS += -DPOISON_ABI=KIND_ABI+1
 $(POISON): tests/support/poison_kind.c worker/kind.h common/buf.h | $(GEN_H)
 	$(Q)$(CC) $(CPPFLAGS) $(filter-out -MD -MP,$(CFLAGS)) $(LDFLAGS) -fPIC -shared -o $@ $<
 
-$(B)/unit: $(UNIT_OBJ) $(B)/libsupport.a $(B)/libgateway.a $(B)/libworker.a $(B)/libcommon.a $(B)/libproto.a
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(GATEWAY_LIBS) $(LIBS)
-# The kinds against a fake room, so without libworker.
-$(B)/kinds: $(KINDS_OBJ) $(B)/libcommon.a $(B)/libproto.a
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(LIBS)
-$(B)/integration: $(INTEGRATION_OBJ) $(B)/libsupport.a $(B)/libcommon.a $(B)/libproto.a | $(POISON)
+# A kind with messages of its own, as one file and as its messages only; and two that are wrong.
+WORDS := $(B)/words.so $(B)/words-proto.so $(B)/words-name.so $(B)/words-none.so
+$(B)/words-proto.so: CPPFLAGS += -DWORDS_PROTO_ONLY
+$(B)/words-name.so: CPPFLAGS += -DWORDS_PROTO_ONLY -DWORDS_NAME='"No Name"'
+$(B)/words-none.so: CPPFLAGS += -DWORDS_PROTO_ONLY -Dheya_payloads=something_else
+$(WORDS): tests/support/words_kind.c $(B)/gen/tests/support/words.pb-c.c worker/kind.h proto/payload.h | $(GEN_H)
+	$(Q)$(CC) $(CPPFLAGS) $(filter-out -MD -MP,$(CFLAGS)) $(LDFLAGS) -fPIC -shared -Wl,-z,lazy -o $@ $(filter %.c,$^)
+
+$(B)/unit: $(UNIT_OBJ) $(B)/libsupport.a $(B)/libgateway.a $(B)/libworker.a $(B)/libcommon.a $(B)/libproto.a | $(WORDS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(GATEWAY_LIBS) $(WORKER_LIBS) $(LIBS)
+# The kinds in the harness, which is their room: without libworker.
+$(B)/kinds: $(KINDS_OBJ) $(B)/libheya-kind-harness.a $(B)/libcommon.a
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(WORKER_LIBS) $(LIBS)
+$(B)/integration: $(INTEGRATION_OBJ) $(B)/libsupport.a $(B)/libcommon.a $(B)/libproto.a | $(POISON) $(WORDS)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion -lwslay -lcrypto -ljwt $(LIBS)
 
 $(B)/chaos: $(CHAOS_OBJ) $(B)/libcommon.a $(B)/libproto.a | $(B)/poison.so
@@ -100,7 +121,7 @@ $(B)/chaos: $(CHAOS_OBJ) $(B)/libcommon.a $(B)/libproto.a | $(B)/poison.so
 
 .SECONDARY: $(GEN_C) $(GEN_H)
 # Generated code: protobuf-c messages and the Redis functions as C strings. Third-party style, so fewer warnings.
-$(B)/gen/proto/%.pb-c.c $(B)/gen/proto/%.pb-c.h: proto/%.proto
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: %.proto
 	@mkdir -p $(B)/gen
 	$(Q)$(PROTOC) -I. --c_out=$(B)/gen $<
 $(B)/gen/proto/lua.c: proto/heya.lua proto/heya_people.lua scripts/embed
@@ -142,11 +163,14 @@ model:
 
 # make fuzz T=json [FUZZ='-max_total_time=60']: libFuzzer on tests/fuzz/T_fuzz.c; findings and new inputs stay in build/.
 FUZZ ?= -max_total_time=60
+FUZZ_lua_pattern := worker/lua/script_pattern
+FUZZ_lua_state   := common/buf $(addprefix worker/lua/script_,vm sandbox string pattern keys state)
 .PHONY: fuzz
 fuzz: $(GEN_C) $(GEN_H)
 	@mkdir -p $(B)/fuzz/$(T)
 	clang $(CPPFLAGS) -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	  -o $(B)/fuzz/$(T)_fuzz tests/fuzz/$(T)_fuzz.c $(PROTO_SRC:%=proto/%.c) $(GEN_C) -lprotobuf-c -ljansson -lm
+	  -o $(B)/fuzz/$(T)_fuzz tests/fuzz/$(T)_fuzz.c $(PROTO_SRC:%=proto/%.c) $(FUZZ_$(T):%=%.c) $(GEN_C) \
+	  $(WORKER_LIBS) -lprotobuf-c -ljansson -lm
 	cd $(B)/fuzz && ./$(T)_fuzz $(FUZZ) $(T) $(CURDIR)/tests/fuzz/corpus/$(T)
 
 # ---- simulation: tests/sim/sim.h says what it is ---------------------------------------------------------------------
@@ -160,7 +184,7 @@ SIM_OBJ  := $(call objects,tests/sim,$(SIM_SRC))
 SIM_LIBS := $(B)/libgateway.a $(B)/libworker.a $(B)/libcommon.a $(B)/libproto.a
 $(B)/sim/sim: $(SIM_OBJ) $(SIM_LIBS)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(GATEWAY_LIBS) $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(GATEWAY_LIBS) $(WORKER_LIBS) $(LIBS)
 
 .PHONY: sim sim-plants
 sim: $(B)/sim/sim
@@ -179,11 +203,11 @@ $(B)/sim/plants/%/sim: tests/sim/plants/%.patch $(B)/sim/sim
 	  $(CC) $(CPPFLAGS) $(filter-out -MD -MP,$(CFLAGS)) -Wno-unused -c -o $(@D)/$$source.o $(@D)/$$source || exit 1; \
 	  objects="$$objects $(@D)/$$source.o"; \
 	done; \
-	$(CC) $(LDFLAGS) -o $@ $(SIM_OBJ) $$objects $(SIM_LIBS) $(GATEWAY_LIBS) $(LIBS)
+	$(CC) $(LDFLAGS) -o $@ $(SIM_OBJ) $$objects $(SIM_LIBS) $(GATEWAY_LIBS) $(WORKER_LIBS) $(LIBS)
 
 # ---- house keeping --------------------------------------------------------------------------------------------------
 
-SOURCES := $(wildcard common/*.[ch] proto/*.[ch] gateway/*.[ch] worker/*.[ch] worker/kinds/*.[ch] tests/*/*.[ch])
+SOURCES := $(wildcard common/*.[ch] proto/*.[ch] gateway/*.[ch] worker/*.[ch] worker/kinds/*.[ch] worker/lua/*.[ch] tests/*.[ch] tests/*/*.[ch])
 .PHONY: format lint install clean help compile_commands.json
 format:
 	clang-format -i $(SOURCES)
@@ -194,7 +218,11 @@ lint:
 	  $(filter-out tests/%,$(filter %.c,$(SOURCES)))
 compile_commands.json:
 	bear -- $(MAKE) -B all
-install: all
+# What it takes to write a kind elsewhere: worker/kind.h with what it includes, the harness, and both for pkg-config.
+KIND_HEADERS := worker/kind.h worker/frames.h worker/queue.h common/buf.h common/bytes.h common/mem.h proto/arena.h proto/codec.h \
+                proto/names.h proto/payload.h proto/pb.h proto/utf8.h tests/kind_harness.h
+KIND_PC      := scripts/pkgconfig $(PREFIX) '$(SAN)'
+install: all $(B)/libheya-kind-harness.a
 	install -D -m 755 $(B)/heya-gateway $(DESTDIR)$(PREFIX)/bin/heya-gateway
 	install -D -m 755 $(B)/heya-worker $(DESTDIR)$(PREFIX)/bin/heya-worker
 	install -D -m 644 deploy/haproxy/haproxy.cfg $(DESTDIR)$(PREFIX)/share/heya/haproxy.cfg
@@ -202,6 +230,12 @@ install: all
 	install -m 644 client/demo/* $(DESTDIR)$(PREFIX)/share/heya/www
 	install -D -m 644 deploy/systemd/heya-gateway@.service $(DESTDIR)$(PREFIX)/lib/systemd/system/heya-gateway@.service
 	install -D -m 644 deploy/systemd/heya-worker@.service $(DESTDIR)$(PREFIX)/lib/systemd/system/heya-worker@.service
+	for header in $(KIND_HEADERS); do install -D -m 644 $$header $(DESTDIR)$(PREFIX)/include/heya/$$header || exit; done
+	install -m 644 $(B)/gen/proto/client.pb-c.h $(DESTDIR)$(PREFIX)/include/heya/proto/client.pb-c.h
+	install -D -m 644 $(B)/libheya-kind-harness.a $(DESTDIR)$(PREFIX)/lib/libheya-kind-harness.a
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	$(KIND_PC) heya-kind >$(DESTDIR)$(PREFIX)/lib/pkgconfig/heya-kind.pc
+	$(KIND_PC) heya-kind-harness >$(DESTDIR)$(PREFIX)/lib/pkgconfig/heya-kind-harness.pc
 clean:
 	rm -rf build
 help:
@@ -214,7 +248,7 @@ help:
 	@echo 'make sim [SEEDS=1000] [SEED=n [TRACE=1]]'
 	@echo '                    gateways, workers and a model of Redis under faults in virtual time; make sim-plants: does it find bugs'
 	@echo 'make model          spin checks tests/model, and finds the mistakes planted there'
-	@echo 'make fuzz T=codec|json|filter'
+	@echo 'make fuzz T=codec|json|filter|lua_state|lua_pattern'
 	@echo 'make SANITIZE=address,undefined unit'
 	@echo '                    the same in a sanitized tree; any report fails the run'
 	@echo 'make format lint    clang-format; clang-format check and cppcheck'

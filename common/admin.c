@@ -118,8 +118,9 @@ static void dispatch(struct admin *admin, struct admin_request *request, struct 
 
 /* ---- libmicrohttpd's callbacks ---- */
 
-static enum MHD_Result send_response(struct MHD_Connection *connection, struct admin_response *response,
-                                     struct buf *allow) {
+static enum MHD_Result send_response(const struct admin *admin, struct MHD_Connection *connection,
+                                     struct admin_response *response, struct buf *allow) {
+  const char *id = admin->config.id ? admin->config.id(admin->config.arg) : "";
   size_t len;
   void *body = buf_take(&response->body, &len);
   struct MHD_Response *reply = MHD_create_response_from_buffer(len, body, MHD_RESPMEM_MUST_FREE);
@@ -129,6 +130,7 @@ static enum MHD_Result send_response(struct MHD_Connection *connection, struct a
   }
   MHD_add_response_header(reply, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
   MHD_add_response_header(reply, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+  if (*id) MHD_add_response_header(reply, ADMIN_ID_HEADER, id);
   if (response->status == MHD_HTTP_METHOD_NOT_ALLOWED && allow->len)
     MHD_add_response_header(reply, MHD_HTTP_HEADER_ALLOW, buf_str(allow));
   enum MHD_Result queued = MHD_queue_response(connection, response->status, reply);
@@ -151,7 +153,7 @@ static enum MHD_Result answer(struct admin *admin, struct MHD_Connection *connec
   } else {
     dispatch(admin, &request, &response, &allow);
   }
-  enum MHD_Result result = send_response(connection, &response, &allow);
+  enum MHD_Result result = send_response(admin, connection, &response, &allow);
   buf_close(&allow);
   return result;
 }

@@ -4,7 +4,8 @@
  * HTTP, no authentication. Answers are made at once by handlers that do not wait. A request's body is bounded.
  *
  * Always there: GET /healthz (200 while the loop turns), GET /readyz (200, or 503 with the reason), and GET /metrics
- * when the config has metrics. HEAD works wherever GET does. An unknown path gets 404, another method 405 with Allow.
+ * when the config has metrics. Every answer names the process in ADMIN_ID_HEADER, for common/peers.h. HEAD works
+ * wherever GET does. An unknown path gets 404, another method 405 with Allow.
  */
 #ifndef HEYA_COMMON_ADMIN_H
 #define HEYA_COMMON_ADMIN_H
@@ -19,6 +20,7 @@ struct admin;
 struct ev_loop;
 struct metrics;
 
+#define ADMIN_ID_HEADER  "Heya-Id"
 #define ADMIN_BODY_BYTES 65536 /* of a request; a longer one gets 413 */
 
 struct admin_request {
@@ -54,7 +56,8 @@ struct admin_config {
   size_t route_count;
   const struct metrics *metrics;                /* NULL: no /metrics */
   bool (*ready)(void *arg, struct buf *reason); /* NULL: always ready; appends one line of why not */
-  void *arg;                                    /* for the handlers and `ready` */
+  const char *(*id)(void *arg);                 /* NULL: nobody is named; "": not now */
+  void *arg;                                    /* for the handlers, `ready` and `id` */
   unsigned max_connections;                     /* 0: 256; more wait in the listen queue */
   unsigned idle_timeout_s;                      /* 0: 3; of a silent connection */
 };

@@ -1,10 +1,14 @@
 /* One connection per peer:
  *
- *   IDLE -> CONNECTING -> UP -> CHECKING -> UP    it ended, and a new one was accepted: the peer closed an idle one
- *     ^        |                   |  +---> DEAD  refused: nobody listens there any more
- *     +--------+-------------------+              not reached; tried again at a later update
+ *   IDLE -> CONNECTING -> ASKING -> UP    it listens at its address, and has said that it is the one
+ *     UP -> CONNECTING                    the connection ended (the peer closes an idle one): a new one is begun
+ *           CONNECTING -> DEAD            it is refused, and the one before was to the peer: nobody listens any more
+ *           CONNECTING, ASKING -> IDLE    not reached, or somebody else answers; tried again at a later update
+ *
+ * A peer is `known` from its answer on, for as long as it can be reached. Only a known one is ever dead.
  */
 #include "common/peers.h"
+#include "common/admin.h"
 #include "common/endpoint.h"
 #include "common/mem.h"
 
@@ -14,13 +18,19 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 /* New connections begun at once, from one update to the next, to a peer that ends them. */
 #define MAX_CHECKS 8
 
-enum state { IDLE, CONNECTING, UP, CHECKING, DEAD };
+#define HEAD_BYTES 1024 /* of an answer; a longer one is not ours */
+
+static const char question[] = "GET /healthz HTTP/1.1\r\nHost: peer\r\n\r\n";
+
+enum state { IDLE, CONNECTING, ASKING, UP, DEAD };
 
 struct peer {
   struct peers *peers;
@@ -29,9 +39,12 @@ struct peer {
   char address[ENDPOINT_BYTES];
   int what;
   enum state state;
+  bool known;      /* it answered at its address, and was reached there ever since */
   unsigned checks; /* since the last update */
   bool named;      /* in the update that is going on */
   struct ev_io io; /* io.fd -1: no socket */
+  size_t head_len; /* while ASKING */
+  char head[HEAD_BYTES + 1];
 };
 
 struct peers {
@@ -92,12 +105,22 @@ static int dial(struct peer *peer) {
   return 0;
 }
 
-static void start(struct peer *peer, enum state state);
+static void start(struct peer *peer);
 
-static void check(struct peer *peer) {
+static void give_up(struct peer *peer) {
   hang_up(peer);
   peer->state = IDLE;
-  if (peer->checks++ < MAX_CHECKS) start(peer, CHECKING);
+  peer->known = false;
+}
+
+/* The connection ended: is there anybody? */
+static void check(struct peer *peer) {
+  hang_up(peer);
+  if (!peer->known || peer->checks++ >= MAX_CHECKS) {
+    give_up(peer);
+  } else {
+    start(peer);
+  }
 }
 
 /* Nothing was reached. Only a refusal after a connection says that the peer is dead. A reset says nothing yet: a
@@ -105,17 +128,17 @@ static void check(struct peer *peer) {
  * after it. */
 static void connecting_failed(struct peer *peer, int error) {
   hang_up(peer);
-  if (peer->state == CHECKING && error == ECONNREFUSED) {
+  if (peer->known && error == ECONNREFUSED) {
     report_dead(peer);
-  } else if (peer->state == CHECKING && error == ECONNRESET) {
+  } else if (error == ECONNRESET) {
     check(peer);
   } else {
-    peer->state = IDLE;
+    give_up(peer);
   }
 }
 
-static void start(struct peer *peer, enum state state) {
-  peer->state = state;
+static void start(struct peer *peer) {
+  peer->state = CONNECTING;
   int error = dial(peer);
   if (error) connecting_failed(peer, error);
 }
@@ -128,27 +151,59 @@ static void on_connected(struct peer *peer) {
     connecting_failed(peer, error);
     return;
   }
-  peer->state = UP;
+  if (send(peer->io.fd, question, sizeof question - 1, MSG_NOSIGNAL) != (ssize_t)sizeof question - 1) {
+    check(peer); /* an empty buffer takes it whole: the connection has ended already */
+    return;
+  }
+  peer->state = ASKING;
+  peer->head_len = 0;
   ev_io_stop(peer->peers->loop, &peer->io);
   ev_io_set(&peer->io, peer->io.fd, EV_READ);
   ev_io_start(peer->peers->loop, &peer->io);
 }
 
+/* The head of an answer is complete: is it of this peer? */
+static bool is_of(const struct peer *peer) {
+  char line[sizeof "\r\n" ADMIN_ID_HEADER ": \r\n" + PEER_ID_BYTES];
+  snprintf(line, sizeof line, "\r\n%s: %s\r\n", ADMIN_ID_HEADER, peer->id);
+  return strcasestr(peer->head, line) != NULL;
+}
+
+static void on_answer(struct peer *peer) {
+  peer->head[peer->head_len] = '\0';
+  char *end = strstr(peer->head, "\r\n\r\n");
+  bool complete = end != NULL;
+  if (end) end[2] = '\0';
+  if (complete && is_of(peer)) {
+    peer->state = UP;
+    peer->known = true;
+  } else if (complete || peer->head_len == HEAD_BYTES) {
+    give_up(peer);
+  }
+}
+
+/* Once it has answered, nothing more is expected. */
 static void on_readable(struct peer *peer) {
   char ignored[256];
-  ssize_t n = recv(peer->io.fd, ignored, sizeof ignored, 0);
-  if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR))) return;
-  check(peer);
+  bool asking = peer->state == ASKING;
+  char *to = asking ? peer->head + peer->head_len : ignored;
+  ssize_t n = recv(peer->io.fd, to, asking ? HEAD_BYTES - peer->head_len : sizeof ignored, 0);
+  if (n > 0 && asking) {
+    peer->head_len += (size_t)n;
+    on_answer(peer);
+  } else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+    check(peer);
+  }
 }
 
 static void on_io(struct ev_loop *loop, struct ev_io *io, int events) {
   struct peer *peer = io->data;
   (void)loop;
   (void)events;
-  if (peer->state == UP) {
-    on_readable(peer);
-  } else {
+  if (peer->state == CONNECTING) {
     on_connected(peer);
+  } else {
+    on_readable(peer);
   }
 }
 
@@ -207,12 +262,12 @@ void peers_update(struct peers *peers, const struct peer_name *names, size_t n) 
   }
   for (struct peer *peer = peers->list; peer; peer = peer->next) {
     peer->checks = 0;
-    if (peer->state == IDLE) start(peer, CONNECTING);
+    if (peer->state == IDLE) start(peer);
   }
 }
 
 size_t peers_connected(const struct peers *peers) {
   size_t n = 0;
-  for (const struct peer *peer = peers->list; peer; peer = peer->next) n += peer->state == UP;
+  for (const struct peer *peer = peers->list; peer; peer = peer->next) n += peer->known;
   return n;
 }

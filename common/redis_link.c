@@ -9,7 +9,9 @@
 #include "common/mem.h"
 #include "common/redis_reply.h"
 #include "common/redis_sentinel.h"
+#include "common/resolve.h"
 
+#include <errno.h>
 #include <ev.h>
 #include <hiredis/adapters/libev.h>
 #include <hiredis/async.h>
@@ -24,6 +26,7 @@
 
 enum link_state {
   LINK_WAITING,    /* for the retry timer */
+  LINK_RESOLVING,  /* for the address of the target's name */
   LINK_CONNECTING, /* for the socket */
   LINK_GREETING,   /* for the answers to AUTH, SELECT and ROLE, or of a Sentinel */
   LINK_UP,
@@ -45,8 +48,13 @@ struct redis_link {
   enum link_state state;
   struct redis_url target; /* what is connected to: as in the options, or what Sentinels lead to */
   struct redis_sentinel sentinel;
-  bool asking;                /* the target is a Sentinel */
-  redisAsyncContext *context; /* NULL while waiting */
+  bool asking; /* the target is a Sentinel */
+  /* One look-up at a time: one that took too long is waited for when its name is next wanted. */
+  struct resolve *lookup;     /* NULL: none is under way */
+  char name[256];             /* of the look-up, or of `found` */
+  struct resolved found;      /* addresses of this name; n 0: none */
+  unsigned tried;             /* of them */
+  redisAsyncContext *context; /* NULL while waiting and resolving */
   struct request_list sent;   /* in the order of their answers */
   struct request_list refused;
   struct request_list spare; /* for the next calls */
@@ -115,6 +123,22 @@ static void schedule_retry(struct redis_link *link) {
   ev_timer_start(link->loop, &link->retry);
 }
 
+static void forget_addresses(struct redis_link *link) {
+  link->found.n = link->tried = 0;
+}
+
+static bool has_more_addresses(const struct redis_link *link) {
+  return link->tried < link->found.n && strcmp(link->name, link->target.at.host) == 0;
+}
+
+/* Where it is, or was tried to be: a name with the address that was in use. */
+static void print_target(const struct redis_link *link, char *out, size_t size) {
+  redis_url_print(&link->target, out, size);
+  size_t len = strlen(out);
+  if (link->tried > 0 && strcmp(link->name, link->target.at.host) == 0)
+    snprintf(out + len, size - len, " at %s", link->found.addresses[link->tried - 1]);
+}
+
 /* The context is no longer the link's, whoever frees it. */
 static void go_down(struct redis_link *link, const char *reason) {
   enum link_state was = link->state;
@@ -123,15 +147,17 @@ static void go_down(struct redis_link *link, const char *reason) {
   ev_timer_stop(link->loop, &link->connect_timeout);
   ev_timer_stop(link->loop, &link->watch);
   ev_timer_stop(link->loop, &link->drop);
-  char at[320];
-  redis_url_print(&link->target, at, sizeof at);
+  char at[400];
+  print_target(link, at, sizeof at);
   const char *event = was == LINK_UP ? "redis_link_lost" : link->asking ? "sentinel_failed" : "redis_connect_failed";
   log_limited(link->log, &link->failed, LOG_LEVEL_WARN, event, F_S("link", link->options.name), F_S("redis", at),
               F_S("reason", reason));
   /* One that keeps breaking at once is not worth hurrying for. */
   if (was == LINK_UP && clock_monotonic_us() - link->up_us > BACKOFF_MAX_MS * 1000) link->backoff_ms = BACKOFF_MIN_MS;
   bool others_left =
-      by_sentinel(link) && was != LINK_UP && redis_sentinel_failed(&link->sentinel, &link->options.url);
+      was != LINK_UP &&
+      (has_more_addresses(link) || (by_sentinel(link) && redis_sentinel_failed(&link->sentinel, &link->options.url)));
+  if (was == LINK_UP || !has_more_addresses(link)) forget_addresses(link);
   if (was == LINK_UP) redis_sentinel_lost(&link->sentinel);
   others_left ? retry_now(link) : schedule_retry(link);
   if (was == LINK_UP && link->options.on_down) link->options.on_down(link->options.arg);
@@ -171,6 +197,10 @@ void redis_link_drop(struct redis_link *link, const char *reason) {
 static void on_connect_timeout(struct ev_loop *loop, ev_timer *timer, int events) {
   struct redis_link *link = timer->data;
   (void)loop, (void)events;
+  if (link->state == LINK_RESOLVING) {
+    go_down(link, "looking up its name takes long");
+    return;
+  }
   abandon(link, link->state == LINK_GREETING ? "no answer to the first commands" : "connect timed out");
 }
 
@@ -190,6 +220,7 @@ static void on_watch(struct ev_loop *loop, ev_timer *timer, int events) {
 
 static void become_up(struct redis_link *link) {
   ev_timer_stop(link->loop, &link->connect_timeout);
+  forget_addresses(link); /* they may change while it is up */
   link->state = LINK_UP;
   redis_sentinel_up(&link->sentinel);
   link->up_us = link->watched_us = clock_monotonic_us();
@@ -276,11 +307,16 @@ static void on_connect(const redisAsyncContext *context, int status) {
   greet(link);
 }
 
-static void connect_now(struct redis_link *link) {
+static void limit_connecting(struct redis_link *link) {
+  ev_timer_stop(link->loop, &link->connect_timeout);
+  ev_timer_set(&link->connect_timeout, (double)link->options.connect_timeout_ms / 1000., 0.);
+  ev_timer_start(link->loop, &link->connect_timeout);
+}
+
+/* `host` is numeric, so that hiredis, which would look it up, finds it at once; NULL: the target is a unix socket. */
+static void dial(struct redis_link *link, const char *host) {
   const struct redis_url *url = &link->target;
-  if (by_sentinel(link)) link->asking = !redis_sentinel_target(&link->sentinel, &link->options.url, &link->target);
-  redisAsyncContext *context =
-      url->path[0] ? redisAsyncConnectUnix(url->path) : redisAsyncConnect(url->at.host, url->at.port);
+  redisAsyncContext *context = host ? redisAsyncConnect(host, url->at.port) : redisAsyncConnectUnix(url->path);
   if (!context) mem_exhausted(sizeof *context);
   if (context->err) { /* no callback will tell */
     char reason[96];
@@ -296,8 +332,56 @@ static void connect_now(struct redis_link *link) {
   redisLibevAttach(link->loop, context);
   redisAsyncSetConnectCallback(context, on_connect);
   redisAsyncSetDisconnectCallback(context, on_disconnect);
-  ev_timer_set(&link->connect_timeout, (double)link->options.connect_timeout_ms / 1000., 0.);
-  ev_timer_start(link->loop, &link->connect_timeout);
+  limit_connecting(link);
+}
+
+/* What is found too late is kept for the next attempt. */
+static void on_resolved(void *arg, const struct resolved *found, const char *error) {
+  struct redis_link *link = arg;
+  link->lookup = NULL;
+  link->tried = 0;
+  link->found = found ? *found : (struct resolved){0};
+  if (link->state != LINK_RESOLVING) return;
+  if (found) {
+    dial(link, link->found.addresses[link->tried++]);
+  } else {
+    char reason[96];
+    snprintf(reason, sizeof reason, "its name cannot be looked up: %s", error);
+    go_down(link, reason);
+  }
+}
+
+static void look_up(struct redis_link *link) {
+  const char *host = link->target.at.host;
+  link->state = LINK_RESOLVING;
+  if (link->lookup && strcmp(link->name, host) != 0) {
+    go_down(link, "another name is still being looked up");
+    return;
+  }
+  if (!link->lookup) {
+    snprintf(link->name, sizeof link->name, "%s", host);
+    forget_addresses(link);
+    link->lookup = resolve_start(link->loop, host, on_resolved, link);
+  }
+  if (link->lookup) {
+    limit_connecting(link);
+  } else {
+    go_down(link, strerror(errno));
+  }
+}
+
+static void connect_now(struct redis_link *link) {
+  const struct redis_url *url = &link->target;
+  if (by_sentinel(link)) link->asking = !redis_sentinel_target(&link->sentinel, &link->options.url, &link->target);
+  if (url->path[0]) {
+    dial(link, NULL);
+  } else if (resolve_is_numeric(url->at.host)) {
+    dial(link, url->at.host);
+  } else if (has_more_addresses(link)) {
+    dial(link, link->found.addresses[link->tried++]);
+  } else {
+    look_up(link);
+  }
 }
 
 static void on_retry(struct ev_loop *loop, ev_timer *timer, int events) {
@@ -308,7 +392,10 @@ static void on_retry(struct ev_loop *loop, ev_timer *timer, int events) {
   link->state = LINK_WAITING;
   ev_timer_stop(link->loop, &link->connect_timeout);
   ev_timer_stop(link->loop, &link->drop);
-  if (asked) redisAsyncFree(asked);
+  if (asked) {
+    redisAsyncFree(asked);
+    forget_addresses(link); /* of the Sentinel; its name may be the master's, too */
+  }
   connect_now(link);
 }
 
@@ -412,6 +499,7 @@ void redis_link_destroy(struct redis_link *link) {
   for (size_t i = 0; i < sizeof timers / sizeof *timers; i++) ev_timer_stop(link->loop, timers[i]);
   for (request = TAILQ_FIRST(&link->sent); request; request = TAILQ_NEXT(request, entry))
     request->link = NULL; /* freed by on_reply */
+  resolve_cancel(link->lookup);
   if (link->context) {
     link->context->data = NULL;
     redisAsyncFree(link->context);

@@ -2,8 +2,8 @@
  *
  * The only file that talks to hiredis's connections. A link connects at once, authenticates, selects the database,
  * and is then up; when it breaks it tries again after 20 ms, doubling up to a second, with jitter. With a sentinel
- * URL it asks the Sentinels each time where to connect to, and checks that it has got a master. Resolving a host name
- * uses the system's resolver and blocks: numeric addresses, unix sockets or a local resolver are better.
+ * URL it asks the Sentinels each time where to connect to, and checks that it has got a master. A host name is looked
+ * up anew each time (common/resolve.h), and its addresses are tried in turn.
  *
  * Promises: each call's callback fires exactly once, never inside the call, and never after redis_link_destroy. A
  * reply of NULL means the connection broke, or was not up: what was sent may have taken effect, or may yet. Calls are

@@ -81,7 +81,15 @@ static void wake_after(struct server *server, uint64_t wait_us) {
 
 static bool is_ready(void *arg, struct buf *reason) {
   struct server *server = arg;
-  return server->core->ready(server->arg, reason);
+  if (server->core->ready(server->arg, reason)) return true;
+  const char *refusal = store_redis_refusal(server->store);
+  if (refusal) buf_printf(reason, "; Redis said: %s", refusal);
+  return false;
+}
+
+static const char *id(void *arg) {
+  const struct server *server = arg;
+  return server->core->id(server->arg);
 }
 
 static void say_ready_once(struct server *server) {
@@ -147,8 +155,12 @@ static bool open_admin(struct server *server) {
   char error[256];
   struct endpoint endpoint;
   endpoint_parse(server->options->admin, &endpoint);
-  struct admin_config config = {
-      .host = endpoint.host, .port = endpoint.port, .metrics = &server->metrics, .ready = is_ready, .arg = server};
+  struct admin_config config = {.host = endpoint.host,
+                                .port = endpoint.port,
+                                .metrics = &server->metrics,
+                                .ready = is_ready,
+                                .id = id,
+                                .arg = server};
   server->admin = admin_create(server->loop, &config, error, sizeof error);
   if (!server->admin) return server_fail(server, "admin_failed", error);
   endpoint.port = admin_port(server->admin);

@@ -54,6 +54,7 @@ struct server_core {
    * May call server_finish. */
   uint64_t (*turn)(void *arg);
   bool (*ready)(void *arg, struct buf *reason); /* appends why not */
+  const char *(*id)(void *arg);                 /* of this process in Redis; "": none now */
   void (*stop)(void *arg);                      /* begin an orderly end */
   /* Logs the line `ready`, once, with what whoever started the process waits for. */
   void (*say_ready)(void *arg);

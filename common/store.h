@@ -41,7 +41,8 @@ struct store_deployment {
                           forgotten the last writes */
 };
 /* STORE_FAILED with a message that says what to do: Redis too old, eviction policy, partition count or schema
- * differs, a command forbidden by ACL. */
+ * differs, a command forbidden by ACL. What passes (Redis is full, busy, loading, a replica) is STORE_LOST, and the
+ * store is not ready for a while. */
 typedef void store_init_cb(void *arg, enum store_result, const char *message, const struct store_deployment *);
 
 /* ---- workers ---- */
@@ -146,7 +147,8 @@ struct store_append {
 enum store_append_verdict {
   STORE_APPENDED, /* also when it had been already: nothing is doubled */
   STORE_BUSY,     /* the partition is full; the number is not consumed */
-  STORE_REFUSED,  /* not the next number, or Redis's clock is behind the partition */
+  STORE_REFUSED,  /* not the next number */
+  STORE_BEHIND,   /* Redis's clock is behind the partition, which takes nothing for now; likewise not consumed */
 };
 typedef void store_append_cb(void *arg, enum store_result, const enum store_append_verdict *, size_t n);
 
@@ -231,7 +233,7 @@ struct store_ops {
   void (*gateway_suspect)(struct store *, const char *gateway, store_done_cb *, void *arg);
   void (*append)(struct store *, const char *gateway, uint64_t generation, const struct store_append *, size_t n,
                  store_append_cb *, void *arg);
-  /* One at a time, like read; entries up to `after` are trimmed. */
+  /* One at a time, like read, and woken like it; entries up to `after` are trimmed. */
   void (*deliveries)(struct store *, const char *gateway, struct stream_id after, uint64_t block_ms,
                      store_deliveries_cb *, void *arg);
   void (*list)(struct store *, const struct store_list *, store_list_cb *, void *arg);

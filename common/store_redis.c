@@ -44,6 +44,10 @@ static void fill_random(struct store *base, void *out, size_t n) {
   }
 }
 
+const char *store_redis_refusal(const struct store *base) {
+  return store_redis_of(base)->refusal;
+}
+
 /* ---- life ---- */
 
 static void commands_up(void *arg) {
@@ -73,6 +77,7 @@ static void destroy(struct store *base) {
   struct store_call *call;
   redis_link_destroy(store->commands);
   redis_link_destroy(store->reads);
+  ev_timer_stop(store->loop, &store->rest_timer);
   store_delayed_destroy(store);
   store_read_destroy(store);
   while ((call = TAILQ_FIRST(&store->calls))) {
@@ -84,6 +89,7 @@ static void destroy(struct store *base) {
   buf_close(&store->scratch);
   free(store->handed);
   free(store->load_error);
+  free(store->refusal);
   free(store);
 }
 
@@ -131,7 +137,8 @@ struct store *store_redis_create(struct ev_loop *loop, const struct store_redis_
   TAILQ_INIT(&store->delayed);
   ev_timer_init(&store->delay_timer, store_delayed_due, 0., 0.);
   ev_timer_init(&store->wake_timer, store_read_wake_again, 0., 0.);
-  store->delay_timer.data = store->wake_timer.data = store;
+  ev_timer_init(&store->rest_timer, store_setup_rested, 0., 0.);
+  store->delay_timer.data = store->wake_timer.data = store->rest_timer.data = store;
   struct redis_link_options link = {
       .url = url,
       .name = "commands",

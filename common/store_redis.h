@@ -3,7 +3,8 @@
  *
  * It connects by itself and becomes ready when both connections are up and the function libraries are loaded (they
  * are loaded when what Redis has differs). A connection that breaks makes it not ready; every call under way on it
- * answers STORE_LOST.
+ * answers STORE_LOST. So does a Redis that refuses `init` for a reason that passes (full, busy with a script, unable
+ * to persist, without its replicas): then it is not ready for a second, and init may be asked again.
  *
  * Errors: an error reply that begins with a word of heya.lua's own becomes STORE_GONE, STORE_DENIED, or STORE_FAILED;
  * OOM becomes STORE_FULL. What Redis itself refuses before it runs anything is STORE_FAILED too, except for a server
@@ -45,6 +46,9 @@ struct store_redis_options {
   struct failpoints *failpoints;
   struct store_redis_metrics *metrics; /* outlives the store; NULL: nobody wants to know */
 };
+
+/* What Redis said when it last refused to serve this process at all, or for now, for /readyz; NULL when it serves. */
+const char *store_redis_refusal(const struct store *);
 
 /* NULL with a sentence in `error` when an option is wrong; connecting comes later and does not fail here. The options
  * are copied; log and failpoints must outlive the store. Destroyed through its table, never from inside one of its

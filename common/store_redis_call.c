@@ -24,21 +24,25 @@ static const struct meaning own_meanings[] = {
 /* Said by Redis instead of running the function at all. Errors from inside a function may begin the same (NOPERM of a
  * command in its middle), but carry its name: see ran_half. LOST: this server cannot serve us; reconnecting loads the
  * functions again, and tries until it can. */
-static const struct meaning refusals[] = {
+static const struct meaning passing_refusals[] = {
     {"OOM ", STORE_FULL},
     {"LOADING ", STORE_LOST},
     {"READONLY ", STORE_LOST},
     {"MASTERDOWN ", STORE_LOST},
     {"UNBLOCKED ", STORE_LOST}, /* a blocking read: the master has become a replica */
     {"ERR Function not found", STORE_LOST},
+    {"ERR max number of clients", STORE_LOST},
     {"BUSY ", STORE_FAILED},       /* somebody's script runs for too long */
     {"MISCONF ", STORE_FAILED},    /* cannot persist */
     {"NOREPLICAS ", STORE_FAILED}, /* min-replicas-to-write */
+};
+/* These stay until somebody changes the configuration. */
+static const struct meaning lasting_refusals[] = {
     {"NOPERM ", STORE_FAILED},
     {"NOAUTH ", STORE_FAILED},
     {"ERR unknown command", STORE_FAILED},
-    {"ERR max number of clients", STORE_LOST},
 };
+#define N_OF(table) (sizeof(table) / sizeof *(table))
 
 static const struct meaning *meaning_of(const char *text, const struct meaning *from, size_t n) {
   for (size_t i = 0; i < n; i++)
@@ -59,16 +63,29 @@ enum store_result store_redis_result(const struct redisReply *reply, bool writes
   if (!redis_reply_error(reply, &error)) return STORE_OK;
   const char *text = error.data;
   *message = text;
-  meaning = meaning_of(text, own_meanings, sizeof own_meanings / sizeof *own_meanings);
-  if (!meaning && !ran_half(text)) meaning = meaning_of(text, refusals, sizeof refusals / sizeof *refusals);
+  meaning = meaning_of(text, own_meanings, N_OF(own_meanings));
+  if (!meaning && !ran_half(text)) meaning = meaning_of(text, passing_refusals, N_OF(passing_refusals));
+  if (!meaning && !ran_half(text)) meaning = meaning_of(text, lasting_refusals, N_OF(lasting_refusals));
   if (meaning) return meaning->result;
   return writes ? STORE_BROKEN : STORE_FAILED;
+}
+
+bool store_redis_passes(const char *message) {
+  return !ran_half(message) && meaning_of(message, passing_refusals, N_OF(passing_refusals));
+}
+
+void store_redis_note_refusal(struct store_redis *store, const char *message) {
+  free(store->refusal);
+  store->refusal = message ? xstrdup(message) : NULL;
 }
 
 enum store_result store_redis_judge(struct store_redis *store, const struct redisReply *reply, bool writes,
                                     const char **message) {
   enum store_result result = store_redis_result(reply, writes, message);
-  if (result == STORE_LOST && reply) redis_link_drop(store->commands, *message);
+  if (result == STORE_LOST && reply) {
+    store_redis_note_refusal(store, *message);
+    redis_link_drop(store->commands, *message);
+  }
   return result;
 }
 

@@ -46,8 +46,11 @@ struct store_redis {
   unsigned setup_library; /* index of the function library being compared or loaded */
   bool loaded;            /* the commands link has its functions */
   char *load_error;       /* why Redis refused them; said by init. NULL: it did not */
-  uint64_t reads_id;      /* CLIENT ID of the reads link; 0: not known */
-  char commands_run[41];  /* run id of the server behind each link; "": not known */
+  char *refusal;          /* what Redis said last when it would not serve us for now; NULL: it serves */
+  bool resting;           /* such a thing was said to init: not ready until rest_timer fires */
+  ev_timer rest_timer;
+  uint64_t reads_id;     /* CLIENT ID of the reads link; 0: not known */
+  char commands_run[41]; /* run id of the server behind each link; "": not known */
   char reads_run[41];
   bool was_ready; /* what on_ready was last told */
   struct store_clock clock;
@@ -65,7 +68,7 @@ struct store_redis {
   bool trim_unsure;    /* a trim was sent and not answered: repeat it before anything else */
   /* Of refusals, which may come with every call while Redis is out of memory, say. */
   struct {
-    struct log_limit append, list, open, commit, renew, claim, load, room, read, trim, call;
+    struct log_limit append, list, open, commit, renew, claim, load, room, read, trim, call, setup;
   } logged;
 };
 
@@ -130,6 +133,11 @@ enum store_result store_redis_result(const struct redisReply *reply, bool writes
 enum store_result store_redis_judge(struct store_redis *store, const struct redisReply *reply, bool writes,
                                     const char **message);
 
+/* Whether a refusal is worth waiting out. */
+bool store_redis_passes(const char *message);
+/* For store_redis_refusal; NULL: all is well. */
+void store_redis_note_refusal(struct store_redis *store, const char *message);
+
 /* ---- store_redis_clock.c ---- */
 /* The estimate; never goes back. */
 uint64_t store_clock_now_ms(const struct store_clock *clock, uint64_t monotonic_us);
@@ -151,6 +159,7 @@ extern const char store_bad_answer[];
 void store_setup_begin(struct store_redis *store); /* the commands link came up */
 void store_setup_reads(struct store_redis *store); /* the reads link came up */
 void store_redis_update_ready(struct store_redis *store);
+void store_setup_rested(struct ev_loop *loop, ev_timer *timer, int events);
 void store_redis_init(struct store *, struct store_deployment, store_init_cb *, void *arg);
 
 /* ---- store_redis_worker.c ---- */

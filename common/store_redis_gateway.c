@@ -83,7 +83,7 @@ static bool parse_verdict(const struct redisReply *word, enum store_append_verdi
                   {"dup", STORE_APPENDED},
                   {"busy", STORE_BUSY},
                   {"gap", STORE_REFUSED},
-                  {"clock", STORE_REFUSED}};
+                  {"clock", STORE_BEHIND}};
   for (size_t i = 0; i < sizeof verdicts / sizeof *verdicts; i++) {
     if (!redis_reply_is(word, verdicts[i].word)) continue;
     *out = verdicts[i].verdict;

@@ -1,6 +1,8 @@
 /* Loading a partition from Redis: the set of its rooms, then each room's image, a window of them at a time.
  *
- * A room that cannot be read is reported without an image and logged; it does not stop the others. */
+ * Only a room that is not there may be told of without an image, since the next commit then takes it off the books: a
+ * key that is gone, or of another type (somebody wrote over it, so the image is lost anyway; logged). Any other
+ * refusal says nothing about the room and ends the load. */
 #include "common/store_redis_call.h"
 
 #include "common/mem.h"
@@ -24,7 +26,7 @@ struct load {
   struct buf ids; /* room ids, each with its NUL */
   size_t at;      /* in ids: the next one to ask for */
   size_t in_flight;
-  enum store_result result; /* STORE_OK until an answer was lost */
+  enum store_result result; /* STORE_OK until an answer was lost or refused */
   struct slot slots[WINDOW];
 };
 
@@ -53,17 +55,25 @@ static void slot_done(struct slot *slot) {
   }
 }
 
-static void slot_lost(struct slot *slot) {
-  slot->load->result = STORE_LOST;
+/* The room is not told: whether it exists is not known. */
+static void slot_failed(struct slot *slot, enum store_result result, const char *message) {
+  struct load *load = slot->load;
+  struct store_redis *store = load->call->store;
+  if (message)
+    log_limited(store->log, &store->logged.load, LOG_LEVEL_ERROR, "load_refused", F_U("partition", load->partition),
+                F_S("room", slot->id), F_S("message", message));
+  if (load->result == STORE_OK) load->result = result;
   slot_done(slot);
 }
 
 static void on_tomb(void *arg, const struct redisReply *reply) {
   struct slot *slot = arg;
   struct load *load = slot->load;
+  const char *message;
   int64_t until_ms = 0;
-  if (!reply) {
-    slot_lost(slot);
+  enum store_result result = store_redis_judge(load->call->store, reply, false, &message);
+  if (result != STORE_OK) {
+    slot_failed(slot, result, message);
     return;
   }
   if (!redis_reply_i64(reply, &until_ms) || until_ms < 0) until_ms = 0; /* -2: none; -1: not one of ours */
@@ -71,29 +81,39 @@ static void on_tomb(void *arg, const struct redisReply *reply) {
   slot_done(slot);
 }
 
-static void on_image(void *arg, const struct redisReply *reply) {
-  struct slot *slot = arg;
-  struct load *load = slot->load;
-  struct store_redis *store = load->call->store;
-  struct bytes image, error;
-  if (!reply) {
-    slot_lost(slot);
-    return;
-  }
-  if (redis_reply_bytes(reply, &image)) {
-    load->room(load->call->arg, slot->id, image, 0);
-    slot_done(slot);
-    return;
-  }
-  if (redis_reply_error(reply, &error))
-    log_limited(store->log, &store->logged.room, LOG_LEVEL_ERROR, "room_unreadable", F_S("room", slot->id),
-                F_BYTES("message", error));
+static void ask_tomb(struct slot *slot) {
+  struct store_redis *store = slot->load->call->store;
   struct key tomb = key_tomb(store->prefix, slot->id);
   redis_args_clear(&store->args);
   redis_args_text(&store->args, "PEXPIRETIME");
   redis_args_bytes(&store->args, key_bytes(&tomb));
   redis_args_finish(&store->args);
   store_send(store, store->commands, "store.load", 0, on_tomb, slot);
+}
+
+static bool is_wrong_type(const char *message) {
+  return message && strncmp(message, "WRONGTYPE ", sizeof "WRONGTYPE " - 1) == 0;
+}
+
+static void on_image(void *arg, const struct redisReply *reply) {
+  struct slot *slot = arg;
+  struct load *load = slot->load;
+  struct store_redis *store = load->call->store;
+  const char *message;
+  struct bytes image;
+  enum store_result result = store_redis_judge(store, reply, false, &message);
+  if (is_wrong_type(message)) {
+    log_limited(store->log, &store->logged.room, LOG_LEVEL_ERROR, "room_unreadable", F_S("room", slot->id),
+                F_S("message", message));
+    ask_tomb(slot);
+  } else if (result != STORE_OK) {
+    slot_failed(slot, result, message);
+  } else if (redis_reply_bytes(reply, &image)) {
+    load->room(load->call->arg, slot->id, image, 0);
+    slot_done(slot);
+  } else {
+    ask_tomb(slot);
+  }
 }
 
 static void ask(struct slot *slot) {

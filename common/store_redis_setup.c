@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#define REST_S 1. /* between two attempts at a Redis that refuses us for now */
+
 /* ---- after each connect ---- */
 
 static const struct library {
@@ -22,6 +24,11 @@ static void send_setup(struct store_redis *store, struct redis_link *link, redis
   redis_link_call(link, store->args.n, store->args.argv, store->args.argvlen, cb, store);
 }
 
+static void refused_for_now(struct store_redis *store, const char *message) {
+  store_redis_note_refusal(store, message);
+  log_limited(store->log, &store->logged.setup, LOG_LEVEL_WARN, "redis_refuses_for_now", F_S("message", message));
+}
+
 /* Ready nevertheless when Redis will not have our functions, so that init can say why. */
 static void setup_end(struct store_redis *store, const char *refusal) {
   free(store->load_error);
@@ -35,8 +42,15 @@ static void setup_end(struct store_redis *store, const char *refusal) {
 static bool setup_ok(struct store_redis *store, const struct redisReply *reply) {
   const char *message;
   enum store_result result = store_redis_judge(store, reply, false, &message);
-  if (result != STORE_OK && result != STORE_LOST) setup_end(store, message);
-  return result == STORE_OK;
+  if (result == STORE_OK) return true;
+  if (result == STORE_LOST) return false;
+  if (store_redis_passes(message)) {
+    refused_for_now(store, message);
+    redis_link_drop(store->commands, message); /* to begin anew */
+  } else {
+    setup_end(store, message);
+  }
+  return false;
 }
 
 static void on_time(void *arg, const struct redisReply *reply) {
@@ -160,7 +174,7 @@ static bool same_server(struct store_redis *store) {
 }
 
 void store_redis_update_ready(struct store_redis *store) {
-  bool ready = store->loaded && store->reads_id != 0 && same_server(store);
+  bool ready = store->loaded && store->reads_id != 0 && !store->resting && same_server(store);
   if (ready == store->was_ready) return;
   store->was_ready = ready;
   if (ready) store_read_ready(store);
@@ -283,6 +297,21 @@ static void init_discard(struct store_call *call) {
   free(call->with.state);
 }
 
+void store_setup_rested(struct ev_loop *loop, ev_timer *timer, int events) {
+  struct store_redis *store = timer->data;
+  (void)loop, (void)events;
+  store->resting = false;
+  store_redis_update_ready(store);
+}
+
+static void rest(struct store_redis *store) {
+  store->resting = true;
+  ev_timer_stop(store->loop, &store->rest_timer);
+  ev_timer_set(&store->rest_timer, REST_S, 0.);
+  ev_timer_start(store->loop, &store->rest_timer);
+  store_redis_update_ready(store);
+}
+
 static void finish_init(struct store_call *call, enum store_result result, const char *message,
                         const struct redisReply *reply) {
   struct init *init = call->with.state;
@@ -293,7 +322,13 @@ static void finish_init(struct store_call *call, enum store_result result, const
     init_send(call);
     return;
   }
-  if (message)
+  if (message && result != STORE_LOST && store_redis_passes(message)) {
+    refused_for_now(call->store, message);
+    rest(call->store);
+    result = STORE_LOST;
+  }
+  if (ok) store_redis_note_refusal(call->store, NULL);
+  if (message && result != STORE_LOST)
     snprintf(init->message, sizeof init->message, "Redis refuses %s%s%s: %s", step->words[0],
              step->check == check_config || strcmp(step->words[0], "FCALL") == 0 ? " " : "",
              strcmp(step->words[0], "FCALL") == 0 ? step->words[1] : "", message);

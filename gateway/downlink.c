@@ -82,6 +82,8 @@ void downlink_destroy(struct downlink *downlink) {
 void downlink_stop(struct downlink *downlink) {
   downlink->running = downlink->answered = false;
   downlink->forgotten = downlink->reading;
+  /* Or nothing of the next id could be read until Redis lets go of it. */
+  if (downlink->reading) downlink->store->ops->read_wake(downlink->store);
 }
 
 void downlink_open(struct downlink *downlink, const char *gateway) {
@@ -185,21 +187,37 @@ static void deliver(struct downlink *downlink, const Heya__Bus__Delivery *delive
 
 /* ---- reading ---- */
 
-static void take_entry(struct downlink *downlink, const struct store_delivery *entry) {
-  if (stream_id_compare(entry->id, downlink->after) <= 0) return;
-  downlink->after = entry->id;
-  downlink->metrics->delivery_entries++;
+/* False when it cannot be decoded. */
+static bool take_entry(struct downlink *downlink, const struct store_delivery *entry) {
+  if (stream_id_compare(entry->id, downlink->after) <= 0) return true;
   ProtobufCMessage *message;
   enum codec_result result = codec_unpack(&codec_limits_internal, &heya__bus__deliveries__descriptor,
                                           &downlink->arena, entry->deliveries.data, entry->deliveries.len, &message);
   if (result == CODEC_OK) {
+    downlink->after = entry->id;
+    downlink->metrics->delivery_entries++;
     const Heya__Bus__Deliveries *deliveries = (const Heya__Bus__Deliveries *)message;
     for (size_t i = 0; i < deliveries->n_deliveries; i++) deliver(downlink, deliveries->deliveries[i]);
   } else {
+    downlink->metrics->delivery_entries_bad++;
     log_limited(downlink->log, &downlink->fault_limit, LOG_LEVEL_ERROR, "deliveries_undecodable",
-                F_S("why", codec_result_text(result)), F_U("ms", entry->id.ms), F_U("seq", entry->id.seq));
+                F_S("why", codec_result_text(result)), F_U("ms", entry->id.ms), F_U("seq", entry->id.seq),
+                F_U("bytes", entry->deliveries.len));
   }
   arena_reset(&downlink->arena);
+  return result == CODEC_OK;
+}
+
+static bool take_entries(struct downlink *downlink, const struct store_delivery *entries, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    if (!take_entry(downlink, &entries[i])) return false;
+  }
+  return true;
+}
+
+static void trouble(struct downlink *downlink, enum downlink_trouble what, uint64_t now_us) {
+  downlink->retry_at_us = now_us + RETRY_US;
+  downlink->config.trouble(downlink->config.arg, what);
 }
 
 static void on_deliveries(void *arg, enum store_result result, const struct store_delivery *entries, size_t n) {
@@ -211,13 +229,13 @@ static void on_deliveries(void *arg, enum store_result result, const struct stor
   switch (result) {
   case STORE_OK:
     downlink->answered = true;
-    for (size_t i = 0; i < n; i++) take_entry(downlink, &entries[i]);
-    downlink->retry_at_us = now_us + failpoint_delay_us(downlink->config.failpoints, "gateway.read");
+    if (take_entries(downlink, entries, n)) {
+      downlink->retry_at_us = now_us + failpoint_delay_us(downlink->config.failpoints, "gateway.read");
+    } else {
+      trouble(downlink, DOWNLINK_UNREADABLE, now_us);
+    }
     break;
-  case STORE_GONE:
-    downlink->retry_at_us = now_us + RETRY_US;
-    downlink->config.gone(downlink->config.arg);
-    break;
+  case STORE_GONE: trouble(downlink, DOWNLINK_GONE, now_us); break;
   case STORE_LOST: /* nothing is trimmed that was not handed out, so reading on is all it takes */
     downlink->retry_at_us = now_us + LOST_RETRY_US;
     break;

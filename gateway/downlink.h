@@ -22,10 +22,16 @@ struct uplink;
 #define DOWNLINK_NEVER    UINT64_MAX
 #define DOWNLINK_BLOCK_MS 2000 /* how long Redis holds an empty read */
 
+enum downlink_trouble {
+  DOWNLINK_GONE,       /* the store says that this gateway id is dead */
+  DOWNLINK_UNREADABLE, /* an entry of its stream cannot be decoded: what it tells clients is lost. Not read past: told
+                          again after a pause, unless stopped */
+};
+
 struct downlink_config {
   struct failpoints *failpoints; /* "gateway.read"; NULL: none */
-  /* The store says that this gateway id is dead. Last thing within the store's callback; may stop, not free. */
-  void (*gone)(void *arg);
+  /* The last thing within the store's callback; may stop, not free. */
+  void (*trouble)(void *arg, enum downlink_trouble);
   void *arg;
 };
 
@@ -39,7 +45,7 @@ void downlink_destroy(struct downlink *);
 /* Reads the stream of this id from its beginning. An answer still owed to an older id is thrown away. */
 void downlink_open(struct downlink *, const char *gateway);
 
-/* Reads no more; what is still answered is thrown away. */
+/* Reads no more: a read that is waiting is woken, and what it answers thrown away. */
 void downlink_stop(struct downlink *);
 
 /* Starts a read when none is outstanding and the store is ready. Returns after how many microseconds to be called

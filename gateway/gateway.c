@@ -217,9 +217,15 @@ static void on_uplink_trouble(void *arg, enum uplink_trouble trouble) {
   }
 }
 
-static void on_downlink_gone(void *arg) {
+/* In the other states: found out by opening again, or told again. */
+static void on_downlink_trouble(void *arg, enum downlink_trouble trouble) {
   struct gateway *gateway = arg;
-  if (gateway->state == RUNNING) give_up_id(gateway, false, "its stream is gone");
+  if (gateway->state != RUNNING) return;
+  if (trouble == DOWNLINK_GONE) {
+    give_up_id(gateway, false, "its stream is gone");
+  } else { /* who comes back gets what he missed, or a snapshot */
+    give_up_id(gateway, true, "an entry of its stream cannot be decoded");
+  }
 }
 
 static void on_renewed(void *arg, enum store_result result) {
@@ -273,7 +279,8 @@ struct gateway *gateway_create(struct store *store, const struct gateway_config 
       metrics, log);
   gateway->sessions->uplink = gateway->uplink;
   gateway->downlink = downlink_create(
-      store, &(struct downlink_config){.failpoints = config->failpoints, .gone = on_downlink_gone, .arg = gateway},
+      store,
+      &(struct downlink_config){.failpoints = config->failpoints, .trouble = on_downlink_trouble, .arg = gateway},
       gateway->sessions, gateway->uplink, metrics, log);
   store->on_ready = on_ready;
   store->on_ready_arg = gateway;

@@ -69,6 +69,7 @@ const struct metric_row gateway_metric_rows[] = {
     COUNTER(append_batches, "Batches in append calls, one per partition."),
     COUNTER(append_failures, "Append calls that failed or were refused."),
     COUNTER(delivery_entries, "Entries read from the gateway's stream."),
+    COUNTER(delivery_entries_bad, "Entries that could not be decoded; each costs the gateway its id."),
     COUNTER(deliveries, "Deliveries in those entries."),
     COUNTER(delivered, "Frames handed to connections."),
     COUNTER(frames_encoded, "Frames encoded for delivery."),

@@ -68,11 +68,12 @@ struct gateway_metrics {
   uint64_t appends;        /* calls of the store */
   uint64_t append_batches; /* partitions in them */
   uint64_t append_failures;
-  uint64_t delivery_entries;   /* read from the gateway's stream */
-  uint64_t deliveries;         /* in them */
-  uint64_t delivered;          /* frames handed to connections */
-  uint64_t frames_encoded;     /* once per delivery and format */
-  uint64_t deliveries_unknown; /* for a connection that is not there any more */
+  uint64_t delivery_entries;     /* read from the gateway's stream */
+  uint64_t delivery_entries_bad; /* which could not be decoded */
+  uint64_t deliveries;           /* in them */
+  uint64_t delivered;            /* frames handed to connections */
+  uint64_t frames_encoded;       /* once per delivery and format */
+  uint64_t deliveries_unknown;   /* for a connection that is not there any more */
   uint64_t lists;
   uint64_t list_examined;              /* rooms looked at for them */
   uint64_t lost;                       /* ids given up: gone in Redis, or not to be trusted any more */

@@ -7,6 +7,7 @@
 #include "gateway/files.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/kind_proto.h"
 #include "gateway/listener.h"
 #include "gateway/options.h"
 
@@ -70,6 +71,11 @@ static bool ready(void *arg, struct buf *reason) {
   return false;
 }
 
+static const char *id(void *arg) {
+  const struct program *program = arg;
+  return gateway_id(program->gateway);
+}
+
 static void stop(void *arg) {
   struct program *program = arg;
   listener_stop_accepting(program->listener);
@@ -85,7 +91,7 @@ static void say_ready(void *arg) {
                                        F_S("gateway", gateway_id(program->gateway)), F_END});
 }
 
-static const struct server_core core = {.turn = turn, .ready = ready, .stop = stop, .say_ready = say_ready};
+static const struct server_core core = {.turn = turn, .ready = ready, .id = id, .stop = stop, .say_ready = say_ready};
 
 /* ---- start ---- */
 
@@ -134,10 +140,26 @@ static bool open_listener(struct program *program) {
   return true;
 }
 
+/* The messages of the built-in kinds, and those of --kind-json, --kind-messages and --kind-proto. */
+static bool load_kinds(struct program *program) {
+  const struct option_list *files = &program->options.kind_protos;
+  char error[512];
+  gateway_options_payloads(&program->options, &program->registry, error, sizeof error); /* they passed the check */
+  for (size_t i = 0; i < files->count; i++) {
+    const char *kind = kind_proto_add(&program->registry, files->items[i], error, sizeof error);
+    if (!kind) {
+      fprintf(stderr, "heya-gateway: --kind-proto %s\n", error);
+      program->server.status = SERVER_EXIT_USAGE;
+      return false;
+    }
+    log_info(&program->server.log, "kind_messages_loaded", F_S("kind", kind), F_S("file", files->items[i]));
+  }
+  return true;
+}
+
 static bool open_program(struct program *program) {
   struct store_redis_options store;
   gateway_options_store(&program->options, &store);
-  payload_registry_init(&program->registry);
   metrics_add(&program->server.metrics, gateway_metric_rows, gateway_metric_row_count, &program->counters);
   if (!server_open(&program->server, &store, &core, program) || !open_auth(program)) return false;
   open_gateway(program);
@@ -149,7 +171,7 @@ int main(int argc, char **argv) {
   struct server *server = &program.server;
   server->options = &program.options.server;
   if (server_read_options(server, &gateway_option_set, &program.options, argc, argv, gateway_options_check) &&
-      open_program(&program)) {
+      load_kinds(&program) && open_program(&program)) {
     server_run(server);
   }
   server_close_outside(server);

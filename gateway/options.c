@@ -29,6 +29,19 @@ static const struct option_row gateway_rows[] = {
      .fallback = "64m",
      .max = 1ull << 30,
      .help = "of all files in it"},
+    {.name = "kind-json",
+     .type = OPTION_LIST,
+     .offset = AT(kind_json),
+     .help = "kinds whose payloads are JSON, as those in Lua: clients that speak JSON see them as objects"},
+    {.name = "kind-messages",
+     .type = OPTION_LIST,
+     .offset = AT(kind_messages),
+     .help = "NAME=heya.kinds.chat: a kind that speaks the messages of a built-in one; likewise"},
+    {.name = "kind-proto",
+     .type = OPTION_LIST,
+     .offset = AT(kind_protos),
+     .help =
+         "shared object with the messages of a kind, so that JSON clients see objects; may be given several times"},
 };
 
 static const struct option_row queue_rows[] = {
@@ -233,9 +246,46 @@ static bool check_origins(const struct option_list *list, char *error, size_t er
   return true;
 }
 
+static bool add_kind(struct payload_registry *registry, const struct payload_kind *kind, const char *option,
+                     char *error, size_t error_size) {
+  enum payload_added added = payload_registry_add(registry, kind);
+  const char *why = added == PAYLOAD_BAD_NAME    ? "is not a kind's name"
+                    : added == PAYLOAD_DUPLICATE ? "is known already"
+                                                 : "is one too many";
+  if (added != PAYLOAD_ADDED) snprintf(error, error_size, "--%s: %s %s", option, kind->name, why);
+  return added == PAYLOAD_ADDED;
+}
+
+static bool add_kind_with_messages(struct payload_registry *registry, const char *item, char *error,
+                                   size_t error_size) {
+  const char *equals = strchr(item, '=');
+  char name[KIND_MAX + 2];
+  struct payload_kind kind;
+  if (!equals || !payload_kind_of_package(equals + 1, &kind)) {
+    snprintf(error, error_size, "--kind-messages: %s is not NAME=PACKAGE with the package of a built-in kind", item);
+    return false;
+  }
+  snprintf(name, sizeof name, "%.*s", (int)(equals - item < KIND_MAX ? equals - item : KIND_MAX + 1), item);
+  kind.name = name;
+  return add_kind(registry, &kind, "kind-messages", error, error_size);
+}
+
+bool gateway_options_payloads(const struct gateway_options *options, struct payload_registry *registry, char *error,
+                              size_t error_size) {
+  payload_registry_init(registry);
+  for (size_t i = 0; i < options->kind_json.count; i++) {
+    const struct payload_kind kind = {.name = options->kind_json.items[i], .is_json = true};
+    if (!add_kind(registry, &kind, "kind-json", error, error_size)) return false;
+  }
+  for (size_t i = 0; i < options->kind_messages.count; i++)
+    if (!add_kind_with_messages(registry, options->kind_messages.items[i], error, error_size)) return false;
+  return true;
+}
+
 bool gateway_options_check(const void *config, char *error, size_t error_size) {
   const struct gateway_options *options = config;
   struct endpoint endpoint;
+  struct payload_registry payloads;
   const char *fault = NULL;
   if (!endpoint_parse(options->listen, &endpoint)) {
     fault = "--listen: not HOST:PORT with a numeric address";
@@ -256,6 +306,7 @@ bool gateway_options_check(const void *config, char *error, size_t error_size) {
     return false;
   }
   return server_options_check(&options->server, error, error_size) &&
+         gateway_options_payloads(options, &payloads, error, error_size) &&
          check_proxies(&options->trusted_proxy, error, error_size) &&
          check_origins(&options->allow_origin, error, error_size);
 }

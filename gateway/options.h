@@ -11,6 +11,7 @@
 #include "gateway/gateway.h"
 #include "gateway/limits.h"
 #include "gateway/listener.h"
+#include "proto/payload.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,6 +23,8 @@ struct gateway_options {
   char *id;     /* NULL: random */
   char *www;    /* NULL: none */
   uint64_t www_bytes;
+  struct option_list kind_json, kind_messages; /* NAME; NAME=PACKAGE */
+  struct option_list kind_protos;              /* paths */
 
   uint64_t gateway_ttl_ms;
   uint64_t partition_entries, partition_bytes; /* of a partition's stream */
@@ -50,6 +53,9 @@ bool gateway_options_check(const void *options, char *error, size_t error_size);
  * parsed. The ranges of --trusted-proxy are allocated for *trusted: free() it. Options must have passed the check. */
 void gateway_options_listener(const struct gateway_options *, struct endpoint *listen, struct cidr **trusted,
                               struct listener_config *);
+/* The built-in kinds and those of the options. False with one line in `error`, unless the options were checked. */
+bool gateway_options_payloads(const struct gateway_options *, struct payload_registry *, char *error,
+                              size_t error_size);
 void gateway_options_store(const struct gateway_options *, struct store_redis_options *);
 void gateway_options_gateway(const struct gateway_options *, struct gateway_config *);
 

@@ -178,8 +178,10 @@ static void answer_busy(struct uplink *uplink, const struct uplink_queue *queue,
   }
 }
 
-/* The partition did not take the batch, its number is not used up. Clients hear of it, system entries stay frozen as
- * a batch of their own, which may use the reserve. When even that is refused, waiting clients have no better chance.
+/* The partition did not take the batch, its number is not used up: it is full, or so is Redis, or Redis's clock was
+ * set back behind what the partition has processed, which may last for long. Clients hear of it, system entries stay
+ * frozen as a batch of their own, which may use the reserve. When even that is refused, waiting clients have no
+ * better chance.
  */
 static void lane_busy(struct uplink *uplink, struct lane *lane, uint64_t now_us, bool pause) {
   bool system_only = uplink_queue_count(&lane->frozen) == lane->frozen_system;
@@ -206,6 +208,11 @@ static bool settle(struct uplink *uplink, const enum store_append_verdict *verdi
     switch (verdicts[i]) {
     case STORE_APPENDED: lane_taken(lane); break;
     case STORE_BUSY: lane_busy(uplink, lane, now_us, false); break;
+    case STORE_BEHIND:
+      lane_busy(uplink, lane, now_us, true);
+      log_limited(uplink->log, &uplink->failure_limit, LOG_LEVEL_ERROR, "append_clock_behind",
+                  F_U("partition", uplink->flight[i]));
+      break;
     case STORE_REFUSED:
       lane->retry_at_us = now_us + RETRY_US;
       doubt = true;

@@ -8,7 +8,8 @@
  *
  * A bytes field that holds a kind's message (payload_role_of) stands as that message's object. The kind is that of
  * the nearest enclosing message with a string field `room` ("<kind>/<name>") or `kind`. Out, an unknown kind's
- * payload, or one that does not decode, is base64; in, base64 is always accepted.
+ * payload, or one that does not decode, is base64; in, base64 is always accepted. The payload of a kind whose
+ * payloads are JSON (payload_is_json) stands as it is, if it is an object.
  */
 #ifndef HEYA_PROTO_JSON_H
 #define HEYA_PROTO_JSON_H
@@ -22,9 +23,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define JSON_DEPTH_MAX    32   /* of nested objects and arrays in a text */
-#define JSON_VALUES_MAX   4096 /* in a text */
-#define JSON_ELEMENTS_MAX 256  /* in one array */
+#define JSON_DEPTH_MAX         32   /* of nested objects and arrays in a text */
+#define JSON_PAYLOAD_DEPTH_MAX 24   /* of a payload that is JSON itself: it stands within other objects */
+#define JSON_VALUES_MAX        4096 /* in a text */
+#define JSON_ELEMENTS_MAX      256  /* in one array */
 
 struct json_error {
   char text[256];           /* "command.payload.say.txt: unknown field"; valid UTF-8 without control characters */

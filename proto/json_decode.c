@@ -6,6 +6,7 @@
 #include "proto/base64.h"
 #include "proto/json.h"
 #include "proto/json_number.h"
+#include "proto/json_text.h"
 #include "proto/utf8.h"
 
 #include <jansson.h>
@@ -107,6 +108,16 @@ static bool read_base64(struct reader *in, json_t *json, ProtobufCBinaryData *ou
   return base64_decode(json_string_value(json), len, out->data, &out->len) || fail(in, "not valid base64");
 }
 
+/* The object as the text that a kind of JSON gets. */
+static bool read_text(struct reader *in, json_t *json, ProtobufCBinaryData *out) {
+  size_t len = json_dumpb(json, NULL, 0, JSON_COMPACT);
+  char *text = allocate(in, len);
+  if (!text) return false;
+  json_dumpb(json, text, len, JSON_COMPACT);
+  *out = (ProtobufCBinaryData){.len = len, .data = (uint8_t *)text};
+  return true;
+}
+
 /* A bytes field: base64, or the object of the kind's message if it holds one. */
 static bool read_bytes(struct reader *in, const ProtobufCMessageDescriptor *owner,
                        const ProtobufCFieldDescriptor *field, json_t *json, struct bytes kind,
@@ -116,6 +127,7 @@ static bool read_bytes(struct reader *in, const ProtobufCMessageDescriptor *owne
   if (json_is_string(json)) return read_base64(in, json, out);
   if (!is_payload) return fail(in, "expected a string of base64");
   if (!json_is_object(json)) return fail(in, "expected an object, or a string of base64");
+  if (in->registry && payload_is_json(in->registry, kind.data, kind.len)) return read_text(in, json, out);
   const ProtobufCMessageDescriptor *descriptor =
       in->registry && kind.len ? payload_find(in->registry, kind.data, kind.len, role) : NULL;
   if (!descriptor) return fail(in, "of an unknown kind, so it must be a string of base64");
@@ -233,63 +245,6 @@ static bool read_message(struct reader *in, const ProtobufCMessageDescriptor *de
   return true;
 }
 
-/* ---- texts ---- */
-
-/* Bounds depth and the number of values before jansson builds them, at up to some hundred bytes of memory each. */
-static bool text_is_bounded(struct reader *in, struct bytes text) {
-  const char *c = text.data;
-  size_t depth = 0, values = 1;
-  bool quoted = false;
-  for (size_t i = 0; i < text.len; i++) {
-    if (quoted) {
-      if (c[i] == '\\')
-        i++;
-      else if (c[i] == '"')
-        quoted = false;
-      continue;
-    }
-    switch (c[i]) {
-    case '"': quoted = true; break;
-    case '{':
-    case '[':
-      if (++depth > JSON_DEPTH_MAX) return fail(in, "nested too deep");
-      values++;
-      break;
-    case '}':
-    case ']':
-      if (depth > 0) depth--;
-      break;
-    case ',': values++; break;
-    default: break;
-    }
-    if (values > JSON_VALUES_MAX) return fail(in, "too many values");
-  }
-  return true;
-}
-
-/* jansson's own words where they speak of the text, ours where they speak of jansson. */
-static const char *syntax_reason(const json_error_t *fault) {
-  switch (json_error_code(fault)) {
-  case json_error_null_character:
-  case json_error_null_byte_in_key: return "the character U+0000 is not allowed";
-  case json_error_invalid_utf8: return "not UTF-8";
-  case json_error_premature_end_of_input: return "it ends too early";
-  case json_error_end_of_input_expected: return "something follows its end";
-  case json_error_numeric_overflow: return "a number is too large";
-  case json_error_stack_overflow: return "nested too deep";
-  case json_error_invalid_syntax: return fault->text;
-  default: return "it cannot be read";
-  }
-}
-
-static bool fail_syntax(struct reader *in, const json_error_t *fault) {
-  char reason[224];
-  if (json_error_code(fault) == json_error_duplicate_key) return fail(in, "a name is given twice in one object");
-  snprintf(reason, sizeof reason, "not valid JSON at line %d, column %d: %s", fault->line, fault->column,
-           syntax_reason(fault));
-  return fail(in, reason);
-}
-
 /* ---- what a refused text was about ---- */
 
 static uint32_t peek_u32(const json_t *object, const char *name) {
@@ -318,10 +273,9 @@ bool json_decode(const struct payload_registry *registry, struct arena *arena,
   struct reader in = {.registry = registry, .arena = arena, .error = error};
   *out = NULL;
   *error = (struct json_error){0};
-  if (!text_is_bounded(&in, text)) return false;
-  json_error_t fault;
-  json_t *root = json_loadb(text.len ? text.data : "", text.len, JSON_REJECT_DUPLICATES, &fault);
-  if (!root) return fail_syntax(&in, &fault);
+  char reason[JSON_TEXT_REASON_MAX];
+  json_t *root = json_text_load(text, JSON_DEPTH_MAX, reason);
+  if (!root) return fail(&in, reason);
   ProtobufCMessage *message = NULL;
   bool ok = read_message(&in, descriptor, root, bytes_of(NULL, 0), &message);
   if (!ok) peek(root, descriptor, &error->about);

@@ -2,6 +2,7 @@
 #include "proto/base64.h"
 #include "proto/codec.h"
 #include "proto/json.h"
+#include "proto/json_text.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -108,13 +109,29 @@ static void put_enum(struct writer *out, const ProtobufCEnumDescriptor *descript
 
 static void put_message(struct writer *out, const ProtobufCMessage *message, struct bytes kind);
 
+/* The text as it is, on one line; false if it is no object in JSON. */
+static bool put_text_object(struct writer *out, struct bytes text) {
+  char reason[JSON_TEXT_REASON_MAX];
+  json_t *json = json_text_load(text, JSON_PAYLOAD_DEPTH_MAX, reason);
+  bool is_object = json_is_object(json);
+  json_decref(json);
+  char *to = is_object ? reserve(out, text.len) : NULL;
+  if (!to) return is_object;
+  const char *from = text.data;
+  for (size_t i = 0; i < text.len; i++) to[i] = from[i] == '\n' || from[i] == '\r' ? ' ' : from[i];
+  out->len += text.len;
+  return true;
+}
+
 /* A bytes field: the kind's message as an object if it is one and can be read, base64 otherwise. */
 static void put_bytes(struct writer *out, const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
                       struct bytes bytes, struct bytes kind) {
   enum payload_role role;
   const ProtobufCMessageDescriptor *descriptor = NULL;
-  if (out->registry && payload_role_of(message->descriptor->name, field->name, &role))
+  if (out->registry && payload_role_of(message->descriptor->name, field->name, &role)) {
+    if (payload_is_json(out->registry, kind.data, kind.len) && put_text_object(out, bytes)) return;
     descriptor = payload_find(out->registry, kind.data, kind.len, role);
+  }
   ProtobufCMessage *payload = NULL;
   if (descriptor) codec_unpack(&codec_limits_client, descriptor, out->arena, bytes.data, bytes.len, &payload);
   if (payload)

@@ -1,25 +1,35 @@
 /* The built-in kinds' messages, and the table of fields that hold them. */
 #include "proto/payload.h"
 
+#include "proto/kinds/arena.pb-c.h"
 #include "proto/kinds/chat.pb-c.h"
 #include "proto/kinds/gomoku.pb-c.h"
 #include "proto/kinds/live.pb-c.h"
 
 #include <string.h>
 
+#define ARENA_MESSAGES                                                                                               \
+  {                                                                                                                  \
+    &heya__kinds__arena__options__descriptor, &heya__kinds__arena__profile__descriptor,                              \
+        &heya__kinds__arena__command__descriptor, &heya__kinds__arena__event__descriptor,                            \
+        &heya__kinds__arena__state__descriptor, &heya__kinds__arena__result__descriptor                              \
+  }
+
 static const struct payload_kind built_in[] = {
-    {"chat",
-     {&heya__kinds__chat__options__descriptor, &heya__kinds__chat__profile__descriptor,
-      &heya__kinds__chat__command__descriptor, &heya__kinds__chat__event__descriptor,
-      &heya__kinds__chat__state__descriptor, &heya__kinds__chat__result__descriptor}},
-    {"gomoku",
-     {&heya__kinds__gomoku__options__descriptor, &heya__kinds__gomoku__profile__descriptor,
-      &heya__kinds__gomoku__command__descriptor, &heya__kinds__gomoku__event__descriptor,
-      &heya__kinds__gomoku__state__descriptor, &heya__kinds__gomoku__result__descriptor}},
-    {"live",
-     {&heya__kinds__live__options__descriptor, &heya__kinds__live__profile__descriptor,
-      &heya__kinds__live__command__descriptor, &heya__kinds__live__event__descriptor,
-      &heya__kinds__live__state__descriptor, &heya__kinds__live__result__descriptor}},
+    {.name = "chat",
+     .messages = {&heya__kinds__chat__options__descriptor, &heya__kinds__chat__profile__descriptor,
+                  &heya__kinds__chat__command__descriptor, &heya__kinds__chat__event__descriptor,
+                  &heya__kinds__chat__state__descriptor, &heya__kinds__chat__result__descriptor}},
+    {.name = "gomoku",
+     .messages = {&heya__kinds__gomoku__options__descriptor, &heya__kinds__gomoku__profile__descriptor,
+                  &heya__kinds__gomoku__command__descriptor, &heya__kinds__gomoku__event__descriptor,
+                  &heya__kinds__gomoku__state__descriptor, &heya__kinds__gomoku__result__descriptor}},
+    {.name = "live",
+     .messages = {&heya__kinds__live__options__descriptor, &heya__kinds__live__profile__descriptor,
+                  &heya__kinds__live__command__descriptor, &heya__kinds__live__event__descriptor,
+                  &heya__kinds__live__state__descriptor, &heya__kinds__live__result__descriptor}},
+    {.name = "arena", .messages = ARENA_MESSAGES},
+    {.name = "skirmish", .messages = ARENA_MESSAGES},
 };
 
 /* Every field of client.proto whose comment says "a kind's X". */
@@ -45,7 +55,10 @@ enum payload_added payload_registry_add(struct payload_registry *registry, const
   if (!kind_is_valid(kind->name, len)) return PAYLOAD_BAD_NAME;
   if (payload_kind_find(registry, kind->name, len)) return PAYLOAD_DUPLICATE;
   if (registry->count == PAYLOAD_KINDS_MAX) return PAYLOAD_FULL;
-  registry->kinds[registry->count++] = *kind;
+  char *name = registry->names[registry->count];
+  memcpy(name, kind->name, len + 1);
+  registry->kinds[registry->count] = *kind;
+  registry->kinds[registry->count++].name = name;
   return PAYLOAD_ADDED;
 }
 
@@ -61,6 +74,20 @@ const ProtobufCMessageDescriptor *payload_find(const struct payload_registry *re
                                                enum payload_role role) {
   const struct payload_kind *found = payload_kind_find(registry, kind, len);
   return found ? found->messages[role] : NULL;
+}
+
+bool payload_is_json(const struct payload_registry *registry, const char *kind, size_t len) {
+  const struct payload_kind *found = payload_kind_find(registry, kind, len);
+  return found && found->is_json;
+}
+
+bool payload_kind_of_package(const char *package, struct payload_kind *out) {
+  for (size_t i = 0; i < sizeof built_in / sizeof *built_in; i++) {
+    if (strcmp(built_in[i].messages[PAYLOAD_COMMAND]->package_name, package) != 0) continue;
+    *out = built_in[i];
+    return true;
+  }
+  return false;
 }
 
 bool payload_role_of(const char *message, const char *field, enum payload_role *role) {

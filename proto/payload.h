@@ -26,14 +26,17 @@ enum payload_role {
 };
 
 struct payload_kind {
-  const char *name;                                          /* not owned; outlives the registry */
+  const char *name;
   const ProtobufCMessageDescriptor *messages[PAYLOAD_ROLES]; /* NULL: this kind has no such message known here */
+  bool is_json; /* its payloads are JSON objects as text, and it has no messages */
 };
 
 #define PAYLOAD_KINDS_MAX 64
 
+/* Points into itself: it may not be moved. */
 struct payload_registry {
   struct payload_kind kinds[PAYLOAD_KINDS_MAX];
+  char names[PAYLOAD_KINDS_MAX][KIND_MAX + 1]; /* of those that were added */
   size_t count;
 };
 
@@ -42,7 +45,7 @@ void payload_registry_init(struct payload_registry *registry);
 
 enum payload_added { PAYLOAD_ADDED, PAYLOAD_BAD_NAME, PAYLOAD_DUPLICATE, PAYLOAD_FULL };
 
-/* Copies *kind (not its name). */
+/* Copies *kind and its name. */
 enum payload_added payload_registry_add(struct payload_registry *registry, const struct payload_kind *kind);
 
 /* NULL when the kind is not known; `kind` need not end in NUL. */
@@ -51,6 +54,13 @@ const struct payload_kind *payload_kind_find(const struct payload_registry *regi
 /* The descriptor of a kind's message, or NULL. */
 const ProtobufCMessageDescriptor *payload_find(const struct payload_registry *registry, const char *kind, size_t len,
                                                enum payload_role role);
+
+/* Whether it is known that this kind's payloads are JSON. */
+bool payload_is_json(const struct payload_registry *registry, const char *kind, size_t len);
+
+/* The messages of the built-in kind whose package this is, "heya.kinds.chat", for a kind of another name that speaks
+ * them: as it stands in *out, to be renamed. False if there is none. */
+bool payload_kind_of_package(const char *package, struct payload_kind *out);
 
 /* Whether the bytes field `field` of the message `message` (full protobuf names, e.g. "heya.v1.Command", "payload")
  * holds a kind's message, and which. */

@@ -87,14 +87,12 @@ static void refuse_busy(const struct asker *asker, uint32_t number) {
 
 static void enqueue(const struct asker *asker, struct room *room, const struct member *member, uint32_t number,
                     const struct order *order) {
-  struct queued item = {.number = number, .request = asker->request, .manage = order->manage != NULL};
   struct bytes payload = order->payload;
   if (order->manage && !codec_pack(&room->effects->scratch, &order->manage->base, &payload))
     mem_exhausted(payload.len);
-  snprintf(item.player, sizeof item.player, "%s", member->player);
-  item.payload = pb_bytes(payload).data;
-  item.len = payload.len;
-  if (queue_add(&room->queue, &item)) {
+  struct queued *item = queue_add(&room->queue, member->player, number, asker->request, payload);
+  if (item) {
+    item->manage = order->manage != NULL;
     room_touch(room);
   } else {
     refuse_busy(asker, number);
@@ -111,11 +109,12 @@ static const Heya__V1__Manage *unpack_manage(struct room *room, const struct que
 }
 
 /* He waits for its answer already, and may have forgotten under which request. */
-static bool is_waiting(const struct asker *asker, const struct room *room, const struct member *member,
-                       uint32_t number) {
+static bool is_waiting(const struct asker *asker, struct room *room, const struct member *member, uint32_t number) {
   struct queued *waiting = queue_find(&room->queue, member->player, number);
-  if (waiting) waiting->request = asker->request;
-  return waiting != NULL;
+  if (!waiting) return false;
+  if (waiting->request != asker->request) room_touch(room);
+  waiting->request = asker->request;
+  return true;
 }
 
 static struct asker asker_of(struct room *room, const struct member *member, uint32_t request) {

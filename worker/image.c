@@ -229,13 +229,10 @@ static bool load_queue(struct room *room, const Heya__Image__Room *image) {
     const Heya__Image__Queued *item = image->queue[i];
     const struct member *member = room_member(room, item->player);
     if (!member || item->number != member->window.last + queue_count(&room->queue, item->player) + 1) return false;
-    struct queued waiting = {.number = item->number,
-                             .request = item->request,
-                             .manage = item->manage,
-                             .payload = item->payload.data,
-                             .len = item->payload.len};
-    if (!copy_text(waiting.player, sizeof waiting.player, item->player)) return false;
-    if (!queue_add(&room->queue, &waiting)) return false;
+    struct queued *waiting = queue_add(&room->queue, item->player, item->number, item->request,
+                                       bytes_of(item->payload.data, item->payload.len));
+    if (!waiting) return false;
+    waiting->manage = item->manage;
   }
   return true;
 }
@@ -243,8 +240,10 @@ static bool load_queue(struct room *room, const Heya__Image__Room *image) {
 static bool load_frames(struct room *room, const Heya__Image__Room *image) {
   if (image->tick_hz > FRAMES_HZ_MAX || image->frame > NUMBER_MAX) return false;
   if (image->tick_hz == 0 && (image->frame || image->n_queue)) return false;
+  if (image->tick_hz && image->frame / image->tick_hz > NUMBER_MAX / 1000) return false; /* begins at a sane time */
   room->frames = (struct frames){.hz = image->tick_hz, .base_ms = image->created_ms, .done = image->frame};
   room->approximate = image->approximate;
+  if (room->frames.done) room->clock_ms = frames_begin_us(&room->frames, room->frames.done) / 1000;
   return room->frames.hz == 0 || room->kind->tick != NULL;
 }
 

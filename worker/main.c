@@ -5,6 +5,7 @@
 #include "common/peers.h"
 #include "worker/kinds/shared.h"
 #include "worker/last_words.h"
+#include "worker/lua/script_add.h"
 #include "worker/options.h"
 #include "worker/watchdog.h"
 #include "worker/worker.h"
@@ -16,6 +17,8 @@ struct program {
   struct worker_options options;
   struct worker_metrics counters;
   struct kind_registry kinds;
+  struct script *scripts[KIND_REGISTRY_MAX]; /* those of them that are in Lua */
+  size_t n_scripts;
   struct worker *worker;
   struct peers *peers;
   struct last_words *last_words;
@@ -46,6 +49,11 @@ static bool ready(void *arg, struct buf *reason) {
   return worker_ready(program->worker, reason);
 }
 
+static const char *id(void *arg) {
+  const struct program *program = arg;
+  return program->worker->config.id;
+}
+
 static void stop(void *arg) {
   struct program *program = arg;
   struct store *store = program->server.store;
@@ -62,7 +70,7 @@ static void say_ready(void *arg) {
                                        F_S("worker", program->worker->config.id), F_END});
 }
 
-static const struct server_core core = {.turn = turn, .ready = ready, .stop = stop, .say_ready = say_ready};
+static const struct server_core core = {.turn = turn, .ready = ready, .id = id, .stop = stop, .say_ready = say_ready};
 
 /* ---- peers ---- */
 
@@ -107,19 +115,30 @@ static void make_id(struct program *program, char id[PROCESS_ID_MAX + 1]) {
            random[4]);
 }
 
+static const struct kind *add_script(struct program *program, const char *path, char *error, size_t error_size) {
+  const struct script_limits limits = {.budget = program->options.lua_budget,
+                                       .memory = (size_t)program->options.lua_memory};
+  struct script *script = script_add(&program->kinds, path, limits, &program->server.log, error, error_size);
+  if (!script) return NULL;
+  program->scripts[program->n_scripts++] = script;
+  return &script->kind;
+}
+
 /* The built-in ones, and those of --kind. */
 static bool load_kinds(struct program *program) {
   const struct option_list *files = &program->options.kinds;
   char error[512];
   kind_registry_init(&program->kinds);
   for (size_t i = 0; i < files->count; i++) {
-    const struct kind *kind = kind_shared_add(&program->kinds, files->items[i], error, sizeof error);
+    const char *path = files->items[i];
+    const struct kind *kind = script_is_named(path) ? add_script(program, path, error, sizeof error)
+                                                    : kind_shared_add(&program->kinds, path, error, sizeof error);
     if (!kind) {
       fprintf(stderr, "heya-worker: --kind %s\n", error);
       program->server.status = SERVER_EXIT_USAGE;
       return false;
     }
-    log_info(&program->server.log, "kind_loaded", F_S("kind", kind->name), F_S("file", files->items[i]));
+    log_info(&program->server.log, "kind_loaded", F_S("kind", kind->name), F_S("file", path));
   }
   return true;
 }
@@ -161,6 +180,7 @@ int main(int argc, char **argv) {
   server_close_outside(server);
   worker_destroy(program.worker);
   server_close(server);
+  while (program.n_scripts) script_destroy(program.scripts[--program.n_scripts]);
   option_close(&worker_option_set, &program.options);
   return server->status;
 }

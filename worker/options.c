@@ -1,6 +1,7 @@
 /* See worker/options.h. */
 #include "worker/options.h"
 #include "proto/keys.h"
+#include "worker/lua/script_vm.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -39,7 +40,21 @@ static const struct option_row worker_rows[] = {
     {.name = "kind",
      .type = OPTION_LIST,
      .offset = AT(kinds),
-     .help = "shared object with a kind of rooms; may be given several times"},
+     .help = "FILE.so or FILE.lua with a kind of rooms; may be given several times"},
+    {.name = "lua-budget",
+     .type = OPTION_U64,
+     .offset = AT(lua_budget),
+     .fallback = "1000000",
+     .min = 10000,
+     .max = 1000000000,
+     .help = "instructions of one call into a kind in Lua; a call that takes more has no effect"},
+    {.name = "lua-memory",
+     .type = OPTION_BYTES,
+     .offset = AT(lua_memory),
+     .fallback = "16m",
+     .min = SCRIPT_MEMORY_MIN,
+     .max = 1u << 30,
+     .help = "of one room of a kind in Lua; a call that takes more has no effect"},
 };
 
 static const struct option_table tables[] = {

@@ -10,7 +10,9 @@ struct worker_options {
   uint64_t lease_ms;
   uint64_t kind_limit_ms;   /* processor time of one call; 0: no limit */
   uint64_t log_entries;     /* of a room's log */
-  struct option_list kinds; /* shared objects */
+  struct option_list kinds; /* shared objects, and scripts in Lua */
+  uint64_t lua_budget;      /* instructions of one call into a script */
+  uint64_t lua_memory;      /* bytes of one room of a script */
 };
 
 extern const struct option_set worker_option_set;

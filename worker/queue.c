@@ -1,6 +1,7 @@
 /* An array: it is emptied ten times a second or more, so it is short. */
 #include "worker/queue.h"
 #include "common/mem.h"
+#include <stdio.h>
 #include <string.h>
 
 void queue_close(struct queue *queue) {
@@ -20,14 +21,17 @@ static void make_room(struct queue *queue) {
   }
 }
 
-bool queue_add(struct queue *queue, const struct queued *item) {
-  if (queue->n == QUEUE_MAX || queue->bytes + item->len > QUEUE_BYTES) return false;
+struct queued *queue_add(struct queue *queue, const char *player, uint32_t number, uint32_t request,
+                         struct bytes payload) {
+  if (queue->n == QUEUE_MAX || queue->bytes + payload.len > QUEUE_BYTES) return NULL;
+  if (queue_count(queue, player) >= QUEUE_PLAYER_MAX) return NULL;
   make_room(queue);
-  struct queued *added = queue_at(queue, queue->n++);
-  *added = *item;
-  added->payload = item->len ? xmemdup(item->payload, item->len) : NULL;
-  queue->bytes += item->len;
-  return true;
+  struct queued *item = queue_at(queue, queue->n++);
+  *item = (struct queued){.number = number, .request = request, .len = payload.len};
+  snprintf(item->player, sizeof item->player, "%s", player);
+  if (payload.len) item->payload = xmemdup(payload.data, payload.len);
+  queue->bytes += payload.len;
+  return item;
 }
 
 struct queued *queue_find(const struct queue *queue, const char *player, uint32_t number) {

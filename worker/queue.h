@@ -2,7 +2,7 @@
  *
  * A waiting command is part of the room's image, so it survives its worker. It is answered when it is executed, by
  * the connection that its player has then; when it can no longer be (he left, the room ended) it is answered with an
- * error. Bounded: over QUEUE_MAX or QUEUE_BYTES the room answers BUSY. Pure.
+ * error. Bounded: over QUEUE_MAX, QUEUE_BYTES or one player's QUEUE_PLAYER_MAX the room answers BUSY. Pure.
  */
 #ifndef HEYA_WORKER_QUEUE_H
 #define HEYA_WORKER_QUEUE_H
@@ -13,8 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define QUEUE_MAX   1024
-#define QUEUE_BYTES (256u << 10)
+#define QUEUE_MAX        1024
+#define QUEUE_BYTES      (256u << 10)
+#define QUEUE_PLAYER_MAX 64 /* of one player: as many as a client may have unanswered */
 
 struct queued {
   char player[PLAYER_MAX + 1];
@@ -32,8 +33,9 @@ struct queue {
 };
 
 void queue_close(struct queue *);
-/* Copies the item with its payload. False when it is full: then nothing has changed. */
-bool queue_add(struct queue *, const struct queued *);
+/* A copy of the payload at the end; the item, or NULL when it is full, also for this player alone: then nothing has
+ * changed. */
+struct queued *queue_add(struct queue *, const char *player, uint32_t number, uint32_t request, struct bytes payload);
 /* Oldest first, i < n. */
 static inline struct queued *queue_at(const struct queue *queue, size_t i) {
   return &queue->items[queue->first + i];

@@ -7,8 +7,11 @@ uint64_t tick_next_us(const struct room *room) {
   return frames->hz && room->n_members ? frames_begin_us(frames, frames->done + 1) : 0;
 }
 
+/* Frames follow a smoothed clock, which may have been ahead of the stream's: none runs twice. */
 void tick_resume(struct room *room) {
-  if (room->frames.hz) room->frames.done = frames_begun(&room->frames, room->effects->entry.ms * 1000);
+  struct frames *frames = &room->frames;
+  uint64_t begun = frames->hz ? frames_begun(frames, room->effects->entry.ms * 1000) : 0;
+  if (begun > frames->done) frames->done = begun;
 }
 
 /* It does not go back when a frame is run a little early or late, compared with Redis's clock. */

@@ -79,14 +79,12 @@ static bool has_heard_all(void *arg) {
 }
 
 static bool start(struct chaos *chaos, uint32_t clients) {
-  char front[160], url[180];
   struct servers *servers = &chaos->servers;
+  uint16_t port;
   if (!servers_open(servers, chaos->loop, NULL)) return false;
-  snprintf(front, sizeof front, "%s/front.sock", servers->dir);
-  snprintf(url, sizeof url, "unix://%s", front);
-  snprintf(servers->redis_url, sizeof servers->redis_url, "%s", url);
-  chaos->proxy = proxy_create(chaos->loop, front, servers->redis_socket, chaos->seed);
+  chaos->proxy = proxy_create(chaos->loop, servers->redis_socket, chaos->seed, &port);
   if (!chaos->proxy) return false;
+  snprintf(servers->redis_url, sizeof servers->redis_url, "redis://localhost:%u", (unsigned)port); /* by its name */
   servers->gateway_args = gateway_args;
   servers_start(&servers->redis);
   for (unsigned i = 0; i < 3; i++) servers_start(&servers->workers[i]);
@@ -95,6 +93,7 @@ static bool start(struct chaos *chaos, uint32_t clients) {
   chaos->swarm = (struct swarm){.book = &chaos->book,
                                 .rounds = &chaos->rounds,
                                 .leaving = true,
+                                .quiet = true, /* until all are in: a round that begins shuts the late ones out */
                                 .n_live = clients / ROOM_MEAN / 4,
                                 .rate = 2,
                                 .seed = chaos->seed,
@@ -179,6 +178,7 @@ static int run(struct chaos *chaos, uint32_t clients) {
   chaos->progress.data = chaos;
   ev_timer_start(chaos->loop, &chaos->progress);
   bool settled = run_until(chaos->loop, 30, all_in, chaos);
+  chaos->swarm.quiet = false;
   if (!settled) printf("\nnot everybody comes in; see %s\n", chaos->servers.dir);
   faults_start(&chaos->faults, chaos->loop);
   run_until(chaos->loop, chaos->seconds, NULL, NULL);

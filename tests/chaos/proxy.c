@@ -5,6 +5,7 @@
 #include "common/mem.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/queue.h>
@@ -141,22 +142,32 @@ static void on_accept(struct ev_loop *loop, ev_io *io, int events) {
   side_open(relay, &relay->redis, &relay->client, redis);
 }
 
-struct proxy *proxy_create(struct ev_loop *loop, const char *listen_path, const char *redis_path, unsigned seed) {
+/* On a free port of loopback, which is written to *port. */
+static int listen_on_loopback(uint16_t *port) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t len = sizeof address;
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
+  if (bind(fd, (struct sockaddr *)&address, len) != 0 || listen(fd, 128) != 0 ||
+      getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
+    close(fd);
+    return -1;
+  }
+  *port = ntohs(address.sin_port);
+  return fd;
+}
+
+struct proxy *proxy_create(struct ev_loop *loop, const char *redis_path, unsigned seed, uint16_t *port) {
+  int fd = listen_on_loopback(port);
+  if (fd < 0) return NULL;
   struct proxy *proxy = xcalloc(1, sizeof *proxy);
-  struct sockaddr_un address;
   proxy->loop = loop;
   proxy->seed = seed;
   snprintf(proxy->redis_path, sizeof proxy->redis_path, "%s", redis_path);
   LIST_INIT(&proxy->relays);
-  int fd = unix_socket(listen_path, &address);
   ev_io_init(&proxy->accepting, on_accept, fd, EV_READ);
   proxy->accepting.data = proxy;
-  if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 128) != 0) {
-    close(fd);
-    free(proxy);
-    return NULL;
-  }
-  ev_io_start(loop, &proxy->accepting);
+  ev_io_start(proxy->loop, &proxy->accepting);
   return proxy;
 }
 

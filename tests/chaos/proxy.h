@@ -5,11 +5,12 @@
 
 #include <ev.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct proxy;
 
-/* Listens on a unix socket and connects to another. NULL when it cannot. */
-struct proxy *proxy_create(struct ev_loop *loop, const char *listen_path, const char *redis_path, unsigned seed);
+/* Listens on a free port of loopback, *port, and connects to a unix socket. NULL when it cannot. */
+struct proxy *proxy_create(struct ev_loop *loop, const char *redis_path, unsigned seed, uint16_t *port);
 void proxy_destroy(struct proxy *proxy);
 
 /* Breaks each connection with this probability; returns how many. In turns: at once; when Redis answers next, whose

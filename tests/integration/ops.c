@@ -95,17 +95,17 @@ Test(ops, the_partitions_of_a_killed_worker_are_taken_over_with_their_rooms) {
 
 struct watch {
   struct cluster *cluster;
-  unsigned worker;
+  unsigned worker, peers;
 };
 
 static bool watches_all(void *arg) {
   const struct watch *watch = arg;
-  return http_metric(cluster_worker_admin(watch->cluster, watch->worker), "heya_worker_peers") == 3;
+  return http_metric(cluster_worker_admin(watch->cluster, watch->worker), "heya_worker_peers") == watch->peers;
 }
 
 /* Until this worker holds a connection to the other one and to both gateways. */
 static void await_watch(struct cluster *cluster, unsigned worker) {
-  struct watch watch = {.cluster = cluster, .worker = worker};
+  struct watch watch = {.cluster = cluster, .worker = worker, .peers = 3};
   cr_assert(wait_until(5000, watches_all, &watch));
 }
 
@@ -140,6 +140,25 @@ Test(ops, the_members_of_a_killed_gateway_are_away_at_once) {
   cr_assert_str_eq(player_await_event(bob, HEYA__V1__EVENT__BODY_AWAY)->away, "ann");
   uint64_t took_ms = redis_now_ms(cluster_redis(cluster)) - killed_ms;
   cr_assert_leq(took_ms, wait_patience_ms(1000), "%" PRIu64 " ms", took_ms);
+  cluster_stop(cluster);
+}
+
+/* As one on another machine whose loopback address is that of somebody here. */
+Test(ops, a_gateway_is_not_taken_for_the_one_that_has_its_address_here) {
+  struct cluster *cluster = cluster_start(&(struct cluster_options){.workers = 1, .gateways = 1});
+  const char *const args[] = {"--advertise", cluster_gateway_admin(cluster, 0), NULL};
+  unsigned elsewhere = cluster_spawn_gateway(cluster, args);
+  cluster_await_gateway(cluster, elsewhere);
+  struct player *ann = cluster_player(cluster, (int)elsewhere, "ann"), *bob = cluster_player(cluster, 0, "bob");
+  player_join(ann, "chat/heirs");
+  player_join(bob, "chat/heirs");
+  expect_talk(ann, bob, "before");
+  struct watch watch = {.cluster = cluster, .worker = 0, .peers = 1};
+  cr_assert(wait_until(5000, watches_all, &watch));
+  process_kill(cluster_gateway(cluster, 0));
+  cr_assert_str_eq(player_await_event(ann, HEYA__V1__EVENT__BODY_AWAY)->away, "bob");
+  player_say(ann, "after");
+  cr_assert_eq(http_metric(cluster_gateway_admin(cluster, elsewhere), "heya_gateway_lost_total"), 0);
   cluster_stop(cluster);
 }
 

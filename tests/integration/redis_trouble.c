@@ -2,6 +2,7 @@
  * replica. No gateway and no worker is started anew by any of it. */
 #include "tests/integration/comeback.h"
 #include "tests/support/http_client.h"
+#include "tests/support/wait.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -192,6 +193,43 @@ Test(redis_trouble, a_redis_that_misses_its_replicas_is_told_as_busy) {
   cluster_await_all_owned(cluster);
   player_acked(ann, say(ann, ROOM, 2, "two"));
   player_await_line(ann, "two");
+  cluster_stop(cluster);
+}
+
+struct waiting {
+  const char *address, *says;
+};
+
+static bool says_why(void *arg) {
+  struct waiting *waiting = arg;
+  struct http_response response;
+  http_get(&response, waiting->address, "/readyz");
+  bool says = response.status == 503 && strstr(response.body, waiting->says);
+  http_response_close(&response);
+  return says;
+}
+
+/* At start, too: a full Redis does not even take our functions, and one that has them may refuse to run them. */
+Test(redis_trouble, who_starts_while_it_refuses_everybody_waits_and_says_why) {
+  static const struct {
+    const char *refuse, *serve, *says;
+  } rows[] = {
+      {"CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "OOM"},
+      {"CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0", "NOREPLICAS"},
+  };
+  struct cluster *cluster = cluster_start(&(struct cluster_options){.bare = true});
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char addresses[2][32];
+    for (size_t j = 0; j < 2; j++) snprintf(addresses[j], 32, "127.0.0.1:%u", cluster_free_port());
+    redis_do(cluster_redis(cluster), rows[i].refuse);
+    unsigned worker = cluster_spawn_worker(cluster, (const char *[]){"--admin", addresses[0], NULL});
+    unsigned gateway = cluster_spawn_gateway(cluster, (const char *[]){"--admin", addresses[1], NULL});
+    for (size_t j = 0; j < 2; j++)
+      cr_assert(wait_until(20000, says_why, &(struct waiting){addresses[j], rows[i].says}), "%s", rows[i].says);
+    redis_do(cluster_redis(cluster), rows[i].serve);
+    cluster_await_worker(cluster, worker);
+    cluster_await_gateway(cluster, gateway);
+  }
   cluster_stop(cluster);
 }
 

@@ -2,6 +2,7 @@
  * that a refusal leaves nothing written. */
 #include "common/buf.h"
 #include "common/log.h"
+#include "common/store_redis.h"
 #include "tests/integration/store_fixture.h"
 #include "tests/support/wait.h"
 
@@ -80,6 +81,21 @@ Test(store, init_names_a_command_that_the_acl_forbids) {
     redis_do(f.redis, "ACL SETUSER default +@all");
   }
   ok(do_init(&f, 4));
+}
+
+/* A process that starts then must not give up, as if it were told wrongly. */
+Test(store, init_waits_out_a_redis_that_refuses_for_now) {
+  redis_do(f.redis, "CONFIG SET min-replicas-to-write 1");
+  struct answer answer = do_init(&f, 4);
+  is(answer, STORE_LOST);
+  cr_assert_not(f.store->ops->ready(f.store), "or its owner would ask again at once");
+  cr_assert(strstr(store_redis_refusal(f.store), "NOREPLICAS"));
+  fixture_wait_ready(&f, true);
+  is(do_init(&f, 4), STORE_LOST);
+  redis_do(f.redis, "CONFIG SET min-replicas-to-write 0");
+  fixture_wait_ready(&f, true);
+  ok(do_init(&f, 4));
+  cr_assert_null(store_redis_refusal(f.store));
 }
 
 /* ---- workers ---- */
@@ -250,7 +266,8 @@ Test(store, append_of_several_partitions_answers_each) {
 Test(store, append_refuses_to_go_below_done) {
   ok(do_open(&f, "g-1", false));
   redis_do(f.redis, "SET heya:part:0:done 99999999999999-0");
-  cr_assert_str_eq(do_append(&f, "g-1", 1, 0, 1, false, "x").text, "refused");
+  cr_assert_str_eq(do_append(&f, "g-1", 1, 0, 1, false, "x").text, "behind");
+  cr_assert_str_eq(do_append(&f, "g-1", 1, 0, 2, false, "x").text, "refused", "whatever the clock");
 }
 
 Test(store, append_to_a_damaged_partition_is_busy_and_writes_nothing) {
@@ -847,4 +864,24 @@ Test(store, load_goes_on_past_rooms_it_cannot_read) {
   redis_do(f.redis, "SET heya:part:1:rooms x");
   is(do_load(&f, 1), STORE_FAILED);
   cr_assert_eq(do_load(&f, 3).n, 0);
+}
+
+/* The next commit would delete such a room for good. */
+Test(store, a_refusal_while_loading_is_no_room_that_is_gone) {
+  static const char *const commands[] = {"hget", "pexpiretime"};
+  char there[32], expired[32];
+  fixture_room(1, 0, there);
+  fixture_room(1, 1, expired);
+  redis_do(f.redis, "HSET heya:room:%s image I", there);
+  redis_do(f.redis, "SADD heya:part:1:rooms %s %s", there, expired);
+  for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+    redis_do(f.redis, "ACL SETUSER default -%s", commands[i]);
+    struct answer answer = do_load(&f, 1);
+    redis_do(f.redis, "ACL SETUSER default +@all");
+    is(answer, STORE_FAILED);
+    cr_assert_null(strchr(answer.text, '+'), "%s is told to be gone", answer.text);
+  }
+  struct answer answer = do_load(&f, 1);
+  ok(answer);
+  cr_assert_eq(answer.n, 2, "%s", answer.text);
 }

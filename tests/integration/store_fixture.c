@@ -185,7 +185,7 @@ void on_room(void *arg, const char *id, struct bytes image, uint64_t tomb_until_
 }
 
 void on_append(void *arg, enum store_result result, const enum store_append_verdict *verdicts, size_t n) {
-  static const char *const words[] = {"ok", "busy", "refused"};
+  static const char *const words[] = {"ok", "busy", "refused", "behind"};
   struct answer *answer = arg;
   on_done(arg, result);
   for (size_t i = 0; i < n; i++) add(answer, "%s%s", i ? " " : "", words[verdicts[i]]);

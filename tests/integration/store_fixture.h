@@ -1,8 +1,8 @@
 /* A private Redis and a store on it, with every call of the store as a blocking one, for tests of the store.
  *
  * What a call answered is written as text into an answer, so that a test compares strings:
- *   verdicts "ok busy", entries "0:g-1:batch ", deliveries "events ", rows "chat/a open ann 1/4 lang=en; ",
- *   rooms of a load "chat/a=image " or "chat/b+ " (only an id) or "chat/c! " (with a tomb).
+ *   verdicts "ok busy refused behind", entries "0:g-1:batch ", deliveries "events ", rows "chat/a open ann 1/4
+ * lang=en; ", rooms of a load "chat/a=image " or "chat/b+ " (only an id) or "chat/c! " (with a tomb).
  */
 #ifndef HEYA_TESTS_INTEGRATION_STORE_FIXTURE_H
 #define HEYA_TESTS_INTEGRATION_STORE_FIXTURE_H

@@ -1,13 +1,13 @@
 /* A room with players for the tests of the kind `gomoku` (goban.h). */
 #include "tests/kinds/goban.h"
 
-#include "tests/kinds/fake_room.h"
+#include "tests/kind_harness.h"
 #include <stdio.h>
 
 /* ---- the room ---- */
 
 struct room *goban_open_bytes(struct bytes options, kind_code *code) {
-  return room_open(&kind_gomoku, options, NOW, code);
+  return harness_open(&kind_gomoku, options, NOW, code);
 }
 
 struct room *goban_open(struct goban_options options, kind_code *code) {
@@ -23,7 +23,7 @@ struct room *goban_open(struct goban_options options, kind_code *code) {
 }
 
 void goban_close(struct room *room) {
-  room_destroy(room);
+  harness_close(room);
 }
 
 struct room *goban_of(int members, struct goban_options options) {
@@ -41,7 +41,7 @@ struct room *goban_of(int members, struct goban_options options) {
 }
 
 kind_code goban_join_with(struct room *room, const char *player, struct bytes profile) {
-  return room_join(room, player, player, profile);
+  return harness_join(room, player, player, profile);
 }
 
 kind_code goban_join(struct room *room, const char *player) {
@@ -49,11 +49,11 @@ kind_code goban_join(struct room *room, const char *player) {
 }
 
 void goban_leave(struct room *room, const char *player) {
-  room_leave(room, player, HEYA__V1__LEAVE_REASON__ASKED);
+  harness_leave(room, player, HEYA__V1__LEAVE_REASON__ASKED);
 }
 
 void goban_close_seat(struct room *room, const char *player) {
-  room_leave(room, player, HEYA__V1__LEAVE_REASON__ENDED);
+  harness_leave(room, player, HEYA__V1__LEAVE_REASON__ENDED);
 }
 
 void goban_set_away(struct room *room, const char *player) {
@@ -61,7 +61,7 @@ void goban_set_away(struct room *room, const char *player) {
 }
 
 void goban_wait(struct room *room, uint64_t ms) {
-  room_step_time(room, room->now_ms + ms);
+  harness_time(room, room->now_ms + ms);
 }
 
 uint64_t goban_now(const struct room *room) {
@@ -71,7 +71,7 @@ uint64_t goban_now(const struct room *room) {
 /* ---- commands ---- */
 
 kind_code goban_command(struct room *room, const char *player, struct bytes payload) {
-  return room_command(room, player, payload);
+  return harness_command(room, player, payload);
 }
 
 static kind_code give(struct room *room, const char *player, const Heya__Kinds__Gomoku__Command *command) {
@@ -159,7 +159,7 @@ size_t goban_receivers(const struct room *room, size_t index) {
 }
 
 void goban_forget(struct room *room) {
-  room_forget_events(room);
+  harness_forget_events(room);
 }
 
 void goban_free(Heya__Kinds__Gomoku__Event *event) {
@@ -176,7 +176,7 @@ void goban_expect_over(struct room *room, const char *winner, Heya__Kinds__Gomok
 
 Heya__Kinds__Gomoku__State *goban_state(struct room *room) {
   struct buf bytes = {0};
-  room_snapshot_for(room, "p1", &bytes);
+  harness_snapshot(room, "p1", &bytes);
   Heya__Kinds__Gomoku__State *state = unpacked(&heya__kinds__gomoku__state__descriptor, buf_bytes(&bytes));
   buf_close(&bytes);
   return state;
@@ -197,16 +197,16 @@ uint64_t goban_countdown(const struct room *room, uint32_t *move) {
 }
 
 bool goban_has_timer(const struct room *room) {
-  return room_timer_at(room, 1) || room_timer_at(room, 2);
+  return harness_timer_at(room, 1) || harness_timer_at(room, 2);
 }
 
 const char *goban_result(const struct room *room, const char *player) {
-  return room_result_of(room, player);
+  return harness_result_of(room, player);
 }
 
 bool goban_is_listed(struct room *room, const char *property, const char *value) {
   char found[PROPERTY_VALUE_MAX + 1];
-  return room_property(room, property, found) && strcmp(found, value) == 0;
+  return harness_property(room, property, found) && strcmp(found, value) == 0;
 }
 
 struct bytes goban_saved(const struct room *room) {
@@ -214,5 +214,5 @@ struct bytes goban_saved(const struct room *room) {
 }
 
 bool goban_would_load(struct room *room, struct bytes state) {
-  return room_would_load(room, state);
+  return harness_would_load(room, state);
 }

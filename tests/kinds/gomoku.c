@@ -1,4 +1,4 @@
-/* Promises of the kind `gomoku`: who plays, who may do what and when, and how a game ends. The fake room checks on
+/* Promises of the kind `gomoku`: who plays, who may do what and when, and how a game ends. The harness checks on
  * the way that every state survives a failover and that refusals change nothing. */
 #include "tests/kinds/goban.h"
 

@@ -67,8 +67,8 @@ static void model_settle(struct model *model, struct room *room) {
   if (over) model->playing = false;
   cr_assert_eq(room->locked, model->playing);
   cr_assert_eq(room->deadline_ms, model->playing ? model->deadline_ms : 0);
-  cr_assert_eq(room_timer_at(room, 1), model->playing && model->deadline_ms ? model->deadline_ms + 1 : 0);
-  room_forget_events(room);
+  cr_assert_eq(harness_timer_at(room, 1), model->playing && model->deadline_ms ? model->deadline_ms + 1 : 0);
+  harness_forget_events(room);
 }
 
 static void model_start(struct model *model, struct room *room, int player) {
@@ -103,11 +103,11 @@ static void model_come(struct model *model, struct room *room, int player) {
   kind_code expected = model->playing            ? HEYA__V1__ERROR__CODE__ROOM_LOCKED
                        : room->member_count == 4 ? HEYA__V1__ERROR__CODE__ROOM_FULL
                                                  : OK;
-  cr_assert_eq(room_join(room, name_of(player), "Somebody", NO_PROFILE), expected);
+  cr_assert_eq(harness_join(room, name_of(player), "Somebody", NO_PROFILE), expected);
 }
 
 static void model_leave(struct model *model, struct room *room, int player) {
-  room_leave(room, name_of(player), LEFT);
+  harness_leave(room, name_of(player), LEFT);
   model->left[player] = true;
 }
 
@@ -118,9 +118,9 @@ static void walk(uint64_t seed, int steps) {
     int player = (int)dice(&seed, PLAYERS);
     uint32_t move = dice(&seed, 16);
     if (move >= 14) {
-      room_step_time(room, room->now_ms + dice(&seed, 8000));
+      harness_time(room, room->now_ms + dice(&seed, 8000));
     } else if (move == 13 && model.playing && model.deadline_ms) {
-      room_step_time(room, model.deadline_ms + dice(&seed, 2)); /* to the edge */
+      harness_time(room, model.deadline_ms + dice(&seed, 2)); /* to the edge */
     } else if (!room_member(room, name_of(player))) {
       model_come(&model, room, player);
     } else if (move == 0) {
@@ -136,7 +136,7 @@ static void walk(uint64_t seed, int steps) {
     model_settle(&model, room);
   }
   cr_assert_gt(model.round, (uint32_t)steps / 100, "too few rounds to mean anything");
-  room_destroy(room);
+  harness_close(room);
 }
 
 Test(live_state, random_games_keep_to_the_model_through_a_failover_at_every_step) {
@@ -186,7 +186,7 @@ static void saved_make(struct saved *saved) {
 
 static bool loads(struct room *room, const struct saved *saved) {
   struct buf bytes = packed(&saved->live.base);
-  bool loads = room_would_load(room, buf_bytes(&bytes));
+  bool loads = harness_would_load(room, buf_bytes(&bytes));
   buf_close(&bytes);
   return loads;
 }
@@ -237,7 +237,7 @@ Test(live_state, loads_only_what_the_rules_can_reach) {
   EXPECT(saved.seats[1].player = field_text("a\nb"), false);
   EXPECT(saved.seats[1].name = long_text, false);
   EXPECT(saved.seats[3].name = field_text("\x7f"), false);
-  room_destroy(room);
+  harness_close(room);
 }
 
 Test(live_state, gives_up_more_seats_than_there_are) {
@@ -259,13 +259,13 @@ Test(live_state, gives_up_more_seats_than_there_are) {
     saved.running.n_seats = seats;
     cr_assert_eq(loads(room, &saved), seats == 4, "%zu", seats);
   }
-  room_destroy(room);
+  harness_close(room);
 }
 
 Test(live_state, a_room_that_has_counted_to_the_end_starts_no_round) {
   kind_code code;
   struct room *room = table_open(SONG, 0, &code);
-  cr_assert_eq(room_join(room, "p1", "A", NO_PROFILE), OK);
+  cr_assert_eq(harness_join(room, "p1", "A", NO_PROFILE), OK);
   struct saved saved;
   saved_make(&saved);
   saved.live.running = NULL;
@@ -276,32 +276,32 @@ Test(live_state, a_room_that_has_counted_to_the_end_starts_no_round) {
   kind_live.save(room, &room->saved);
   buf_close(&bytes);
   cr_assert_eq(start(room, "p1"), WRONG_STATE);
-  room_destroy(room);
+  harness_close(room);
 }
 
 Test(live_state, survives_any_bytes_as_command_or_state) {
   struct room *room = table_playing(3);
   uint64_t seed = 4711;
   cr_assert_eq(submit(room, "p1", 1, 100), OK);
-  room_step_time(room, NOW + DEADLINE + 1);
+  harness_time(room, NOW + DEADLINE + 1);
   cr_assert_eq(start(room, "p1"), OK);
   cr_assert_eq(submit(room, "p2", 2, 100), OK);
   struct buf state = {0};
   buf_append_bytes(&state, buf_bytes(&room->saved));
-  for (size_t len = 0; len < state.len; len++) room_would_load(room, bytes_of(state.data, len));
+  for (size_t len = 0; len < state.len; len++) harness_would_load(room, bytes_of(state.data, len));
   for (int i = 0; i < 20000; i++) {
     size_t at = dice(&seed, (uint32_t)state.len);
     unsigned char old = state.data[at];
     state.data[at] = (unsigned char)dice(&seed, 256);
-    room_would_load(room, buf_bytes(&state));
+    harness_would_load(room, buf_bytes(&state));
     state.data[at] = old;
   }
   for (int i = 0; i < 3000; i++) {
     unsigned char bytes[16] = {(unsigned char)(2 + 8 * dice(&seed, 6)), (unsigned char)dice(&seed, 16)};
     for (size_t j = 2; j < sizeof bytes; j++) bytes[j] = (unsigned char)dice(&seed, 32);
-    room_command(room, "p2", bytes_of(bytes, dice(&seed, sizeof bytes)));
-    room_forget_events(room);
+    harness_command(room, "p2", bytes_of(bytes, dice(&seed, sizeof bytes)));
+    harness_forget_events(room);
   }
   buf_close(&state);
-  room_destroy(room);
+  harness_close(room);
 }

@@ -8,7 +8,7 @@ struct room *table_open(uint32_t live_id, uint32_t deadline_ms, kind_code *code)
   options.live_id = live_id;
   options.deadline_ms = deadline_ms;
   struct buf bytes = packed(&options.base);
-  struct room *room = room_open(&kind_live, buf_bytes(&bytes), NOW, code);
+  struct room *room = harness_open(&kind_live, buf_bytes(&bytes), NOW, code);
   buf_close(&bytes);
   return room;
 }
@@ -21,7 +21,7 @@ struct room *table_of(int players) {
     char player[16], name[16];
     snprintf(player, sizeof player, "p%d", i);
     snprintf(name, sizeof name, "Name %d", i);
-    cr_assert_eq(room_join(room, player, name, NO_PROFILE), OK);
+    cr_assert_eq(harness_join(room, player, name, NO_PROFILE), OK);
   }
   return room;
 }
@@ -29,13 +29,13 @@ struct room *table_of(int players) {
 struct room *table_playing(int players) {
   struct room *room = table_of(players);
   cr_assert_eq(start(room, "p1"), OK);
-  room_forget_events(room);
+  harness_forget_events(room);
   return room;
 }
 
 static kind_code give(struct room *room, const char *player, const Heya__Kinds__Live__Command *command) {
   struct buf bytes = packed(&command->base);
-  kind_code code = room_command(room, player, buf_bytes(&bytes));
+  kind_code code = harness_command(room, player, buf_bytes(&bytes));
   buf_close(&bytes);
   return code;
 }
@@ -100,7 +100,7 @@ void free_event(Heya__Kinds__Live__Event *event) {
 
 Heya__Kinds__Live__State *state_of(struct room *room) {
   struct buf bytes = {0};
-  room_snapshot_for(room, "p1", &bytes);
+  harness_snapshot(room, "p1", &bytes);
   Heya__Kinds__Live__State *state = unpacked(&heya__kinds__live__state__descriptor, buf_bytes(&bytes));
   buf_close(&bytes);
   return state;

@@ -3,7 +3,7 @@
 #define HEYA_TESTS_KINDS_LIVE_TABLE_H
 
 #include "proto/kinds/live.pb-c.h"
-#include "tests/kinds/fake_room.h"
+#include "tests/kind_harness.h"
 #include "tests/kinds/messages.h"
 #include "worker/kinds/kinds.h"
 

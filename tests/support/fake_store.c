@@ -120,6 +120,10 @@ static void deliveries(struct store *store, const char *gateway, struct stream_i
   snprintf(self->read.gateway, sizeof self->read.gateway, "%s", gateway);
 }
 
+static void wake(struct store *store) {
+  fake(store)->read.woken++;
+}
+
 static void list(struct store *store, const struct store_list *asked, store_list_cb *callback, void *arg) {
   struct fake_store *self = fake(store);
   cr_assert(self->list.n < FAKE_LISTS_MAX);
@@ -141,6 +145,7 @@ static const struct store_ops ops = {.ready = is_ready,
                                      .gateway_close = close_gateway,
                                      .append = append,
                                      .deliveries = deliveries,
+                                     .read_wake = wake,
                                      .list = list};
 
 struct fake_store *fake_store_create(void) {

@@ -45,6 +45,7 @@ struct fake_store {
     char gateway[64];
     struct stream_id after;
     unsigned count;
+    unsigned woken; /* read_wake */
   } read;
   struct {
     store_init_cb *callback;

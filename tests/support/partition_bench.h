@@ -91,6 +91,9 @@ struct bench {
   struct bench_heard *heard;
   size_t n_heard;
 
+  struct partition_frame frame; /* the last one that ran */
+  size_t commits;               /* that had anything in them */
+
   /* Of the last commit, valid until the next. */
   struct arena arena;
   struct bench_message *said;
@@ -156,11 +159,17 @@ struct bytes bench_submit(struct bench *, uint32_t round, uint32_t score);
 struct bytes bench_dissolve(struct bench *);
 struct bytes bench_choose(struct bench *, uint32_t live_id);
 
+/* By Redis's clock it is now_us: runs all frames that are due, each in a commit of its own unless by_hand; how many
+ * ran. `frame` is the last one's. */
+size_t bench_frames(struct bench *, uint64_t now_us);
+
 /* ---- out ---- */
 
 void bench_commit(struct bench *);
 /* Everything uncommitted is lost; a new owner loads, and consumes what is after `done`. */
 void bench_drop(struct bench *);
+/* The owner leaves in order: he commits what there is, and a new one loads it. */
+void bench_hand_over(struct bench *);
 
 /* The nth message (from 0) of the last commit to this connection; NULL if there are not so many. */
 const struct bench_message *bench_to(const struct bench *, const char *gateway, uint64_t conn, size_t nth);

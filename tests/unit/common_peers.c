@@ -1,4 +1,4 @@
-/* Who is dead: one whose connection ended and who refuses a new one. Nobody else. */
+/* Who is dead: one who answered by its id, whose connection ended and who refuses a new one. Nobody else. */
 #include "common/mem.h"
 #include "common/peers.h"
 
@@ -34,14 +34,17 @@ static void teardown(void) {
 }
 TestSuite(peers, .init = setup, .fini = teardown, .timeout = 20);
 
-/* A process that listens. */
+/* A process that listens, and answers with this. */
 struct listening {
   int fd, accepted;
   char address[32];
+  const char *answer;
 };
 
+#define ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nheya-id: w-1\r\nCache-Control: no-store\r\n\r\nok\n"
+
 static struct listening listening(void) {
-  struct listening it = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), .accepted = -1};
+  struct listening it = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), .accepted = -1, .answer = ANSWER};
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t len = sizeof address;
   cr_assert_eq(bind(it.fd, (struct sockaddr *)&address, len), 0);
@@ -75,10 +78,17 @@ static bool turn_until(bool (*holds)(void *arg), void *arg) {
   return held;
 }
 
-static bool is_accepted(void *arg) {
+static bool is_heard(void *arg) {
   struct listening *it = arg;
-  if (it->accepted < 0) it->accepted = accept(it->fd, NULL, NULL);
-  return it->accepted >= 0 && peers_connected(peers) > 0;
+  if (it->accepted < 0) {
+    it->accepted = accept(it->fd, NULL, NULL);
+    if (it->accepted >= 0) send(it->accepted, it->answer, strlen(it->answer), MSG_NOSIGNAL);
+  }
+  return it->accepted >= 0;
+}
+
+static bool is_accepted(void *arg) {
+  return is_heard(arg) && peers_connected(peers) > 0;
 }
 
 static bool somebody_is_dead(void *arg) {
@@ -140,6 +150,66 @@ Test(peers, one_that_was_never_reached_is_not_judged) {
   }
   cr_assert_str_eq(dead, "");
   cr_assert_eq(peers_connected(peers), 0);
+}
+
+/* Another process at the same address: of another machine's loopback, or no server of ours at all. */
+Test(peers, somebody_else_at_the_address_is_not_the_peer) {
+  static const char *const answers[] = {
+      "HTTP/1.1 200 OK\r\nHeya-Id: w-10\r\n\r\nok\n",
+      "HTTP/1.1 200 OK\r\nHeya-Id: w-\r\n\r\nHeya-Id: w-1\r\n",
+      "HTTP/1.1 404 Not Found\r\n\r\n",
+      "",
+      "garbage",
+  };
+  for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+    struct listening it = listening();
+    struct peer_name name = {.id = "w-1", .address = it.address};
+    it.answer = answers[i];
+    peers_update(peers, &name, 1);
+    cr_assert(turn_until(is_heard, &it));
+    for (int turns = 0; turns < 20; turns++) ev_run(loop, EVRUN_NOWAIT);
+    cr_assert_eq(peers_connected(peers), 0, "%s", answers[i]);
+    die(&it);
+    for (int turns = 0; turns < 20; turns++) ev_run(loop, EVRUN_NOWAIT);
+    peers_update(peers, &name, 1);
+    for (int turns = 0; turns < 20; turns++) ev_run(loop, EVRUN_NOWAIT);
+    cr_assert_str_eq(dead, "", "%s", answers[i]);
+    peers_update(peers, NULL, 0);
+  }
+}
+
+/* The peer went, unseen, and another process has its port. */
+Test(peers, one_whose_address_is_taken_over_is_not_judged_any_more) {
+  struct listening it = listening();
+  struct peer_name name = {.id = "w-1", .address = it.address};
+  peers_update(peers, &name, 1);
+  cr_assert(turn_until(is_accepted, &it));
+  it.answer = "HTTP/1.1 200 OK\r\nHeya-Id: w-2\r\n\r\nok\n";
+  close(it.accepted);
+  it.accepted = -1;
+  cr_assert(turn_until(is_heard, &it));
+  for (int turns = 0; turns < 20; turns++) ev_run(loop, EVRUN_NOWAIT);
+  cr_assert_eq(peers_connected(peers), 0);
+  die(&it);
+  peers_update(peers, &name, 1);
+  for (int turns = 0; turns < 20; turns++) ev_run(loop, EVRUN_NOWAIT);
+  cr_assert_str_eq(dead, "");
+}
+
+Test(peers, an_answer_may_come_in_pieces) {
+  struct listening it = listening();
+  struct peer_name name = {.id = "w-1", .address = it.address};
+  it.answer = "";
+  peers_update(peers, &name, 1);
+  cr_assert(turn_until(is_heard, &it));
+  for (size_t i = 0; i < sizeof ANSWER - 1; i++) {
+    cr_assert_eq(send(it.accepted, &ANSWER[i], 1, MSG_NOSIGNAL), 1);
+    ev_run(loop, EVRUN_NOWAIT);
+  }
+  it.answer = ANSWER;
+  cr_assert(turn_until(is_accepted, &it));
+  die(&it);
+  cr_assert(turn_until(somebody_is_dead, NULL));
 }
 
 static bool none_connected(void *arg) {

@@ -109,6 +109,7 @@ static void dies(struct fake_gateway *world, struct fake_client *client) {
   fake_client_free(client);
   cr_assert_eq(world->metrics.disconnects, 0);
   if (world->store->append.callback) fake_store_append_fail(world->store, STORE_LOST);
+  if (world->store->read.callback) cr_assert_gt(world->store->read.woken, 0, "deaf until the old read ends");
   if (!world->store->open.callback) gateway_turn(world->gateway);
   cr_assert_not(world->store->open.again);
   cr_assert_eq(strncmp(world->store->open.gateway, "g1-", 3), 0);

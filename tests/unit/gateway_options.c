@@ -57,6 +57,12 @@ Test(gateway_options, what_makes_no_sense_is_refused_by_name) {
                             {"--waiting-bytes", "64k", "--waiting-bytes"},
                             {"--failpoints", "x=y", "--failpoints: x: "},
                             {"--gateway-ttl", "30", "--gateway-ttl: 30 needs a unit"},
+                            {"--kind-json", "No", "--kind-json: No is not a kind's name"},
+                            {"--kind-json", "chat", "--kind-json: chat is known already"},
+                            {"--kind-messages", "x", "--kind-messages: x is not NAME=PACKAGE"},
+                            {"--kind-messages", "x=heya.kinds.y", "is not NAME=PACKAGE"},
+                            {"--kind-messages", "live=heya.kinds.chat", "--kind-messages: live is known already"},
+                            {"--kind-messages", "a234567890123456x=heya.kinds.chat", "is not a kind's name"},
                             {"--auth", "none", "auth"}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     struct gateway_options options;

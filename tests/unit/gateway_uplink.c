@@ -301,6 +301,30 @@ Test(uplink, gone_and_half_done_end_the_id_and_refused_is_a_doubt) {
   stop(&world);
 }
 
+Test(uplink, a_redis_whose_clock_is_behind_makes_clients_wait_and_leaves_no_doubt) {
+  struct world world;
+  start(&world);
+  push(&world, 0, 1, 1);
+  uplink_push_disconnected(world.uplink, world.rooms[0], 7, 1, "ann");
+  push(&world, 1, 3, 2);
+  flush(&world);
+  push(&world, 0, 2, 3);
+  fake_store_append(world.store, (enum store_append_verdict[]){STORE_BEHIND, STORE_APPENDED}, 2);
+  cr_assert_eq(world.doubts, 0);
+  cr_assert_eq(world.gones, 0);
+  cr_assert_eq(world.n_busy, 2, "who waits behind it has no better chance");
+  push(&world, 1, 3, 9);
+  flush(&world);
+  cr_assert_null(sent(&world, 0), "tried again after a pause, which other partitions do not make");
+  cr_assert_str_eq(content(sent(&world, 1)), "9 ");
+  fake_store_append_ok(world.store);
+  world.store->now_us += 1000000;
+  flush(&world);
+  cr_assert_str_eq(content(sent(&world, 0)), "D ", "system entries are kept");
+  cr_assert_eq(sent(&world, 0)->number, 1);
+  stop(&world);
+}
+
 Test(uplink, a_new_id_forgets_the_old_one_and_its_append_in_flight) {
   struct world world;
   start(&world);

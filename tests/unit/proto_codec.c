@@ -159,6 +159,24 @@ Test(codec, fields_and_elements_are_counted) {
   cr_assert_eq(unpack_as(&codec_limits_internal, delivery, bytes, 5003), CODEC_OK);
 }
 
+/* What one commit of a busy room says to one gateway, which has no other way of hearing it. */
+Test(codec, an_entry_of_a_quarter_million_deliveries_is_no_fault) {
+  static const char delivery[20] = "\x0a\x12\x0a\x01\x01\x12\x01x\x1a\x06"
+                                   "chat/a\x20\x01\x28\x01";
+  const size_t n = 250000;
+  char *bytes = malloc(n * sizeof delivery);
+  for (size_t i = 0; i < n; i++) memcpy(bytes + i * sizeof delivery, delivery, sizeof delivery);
+  struct arena big;
+  ProtobufCMessage *message;
+  arena_init(&big, 65536, 256u << 20);
+  cr_assert_eq(codec_unpack(&codec_limits_internal, &heya__bus__deliveries__descriptor, &big, bytes,
+                            n * sizeof delivery, &message),
+               CODEC_OK);
+  cr_assert_eq(((Heya__Bus__Deliveries *)message)->n_deliveries, n);
+  arena_close(&big);
+  free(bytes);
+}
+
 Test(codec, memory_is_bounded_by_the_arena) {
   unsigned char bytes[2000];
   for (size_t i = 0; i < sizeof bytes; i += 2) {

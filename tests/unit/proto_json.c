@@ -7,6 +7,7 @@
 #include "tests/unit/proto_generate.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 static struct arena arena;
 static struct payload_registry registry;
@@ -295,4 +296,45 @@ Test(json, long_hostile_names_are_cut_in_the_error) {
   cr_assert_null(decode(CLIENT, text));
   cr_assert_leq(strlen(error.text), 60);
   cr_assert(utf8_is_valid(error.text, strlen(error.text)));
+}
+
+/* ---- kinds whose payloads are JSON ---- */
+
+static void comes_as(const char *payload, const char *shown) {
+  Heya__V1__Event event = HEYA__V1__EVENT__INIT;
+  Heya__V1__ServerMessage message = HEYA__V1__SERVER_MESSAGE__INIT;
+  char expected[256], room[] = "mine/a", copy[128];
+  snprintf(copy, sizeof copy, "%s", payload);
+  event.room = room;
+  event.body_case = HEYA__V1__EVENT__BODY_PAYLOAD;
+  event.payload = (ProtobufCBinaryData){.len = strlen(copy), .data = (uint8_t *)copy};
+  message.body_case = HEYA__V1__SERVER_MESSAGE__BODY_EVENT;
+  message.event = &event;
+  snprintf(expected, sizeof expected, "{\"event\":{\"room\":\"mine/a\",\"payload\":%s}}", shown);
+  cr_assert_str_eq(encode(&message), expected);
+}
+
+Test(json, payloads_that_are_json_objects_stand_as_they_are) {
+  payload_registry_add(&registry, &(struct payload_kind){.name = "mine", .is_json = true});
+  comes_as("{}", "{}");
+  comes_as("{\"a\":[1.50,null,\"\\u00e9\"]}", "{\"a\":[1.50,null,\"\\u00e9\"]}");
+  comes_as("{\n\"a\" : 1\r\n}", "{ \"a\" : 1  }");
+  comes_as("[1]", "\"WzFd\"");
+  comes_as("5", "\"NQ==\"");
+  comes_as("{\"a\":1},\"evil\":{}", "\"eyJhIjoxfSwiZXZpbCI6e30=\"");
+  comes_as("{\"a\":1,\"a\":2}", "\"eyJhIjoxLCJhIjoyfQ==\"");
+  comes_as("{", "\"ew==\"");
+  comes_as("", "\"\"");
+}
+
+Test(json, payloads_for_kinds_of_json_are_objects_or_base64) {
+  payload_registry_add(&registry, &(struct payload_kind){.name = "mine", .is_json = true});
+  Heya__V1__ClientMessage *message =
+      decode_client("{\"command\":{\"room\":\"mine/a\",\"payload\": {\"b\" : [1, {\"c\":null}], \"a\":\"\u00e9\"}}}");
+  const char *text = "{\"b\":[1,{\"c\":null}],\"a\":\"\u00e9\"}";
+  cr_assert(bytes_equal_str(bytes_of(message->command->payload.data, message->command->payload.len), text));
+  message = decode_client("{\"command\":{\"room\":\"mine/a\",\"payload\":\"e30=\"}}");
+  cr_assert(bytes_equal_str(bytes_of(message->command->payload.data, message->command->payload.len), "{}"));
+  refuses("{\"command\":{\"room\":\"mine/a\",\"payload\":[1]}}",
+          "command.payload: expected an object, or a string of base64");
 }

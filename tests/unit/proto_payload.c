@@ -48,3 +48,19 @@ Test(payload, kinds_can_be_added_once_and_up_to_a_limit) {
   cr_assert_eq(payload_registry_add(&registry, &(struct payload_kind){.name = "more"}), PAYLOAD_FULL);
   cr_assert_not_null(payload_kind_find(&registry, "k0", 2));
 }
+
+Test(payload, kinds_may_speak_json_or_the_messages_of_another) {
+  struct payload_registry registry;
+  struct payload_kind kind;
+  char name[] = "mine";
+  payload_registry_init(&registry);
+  cr_assert_eq(payload_registry_add(&registry, &(struct payload_kind){.name = name, .is_json = true}), PAYLOAD_ADDED);
+  name[0] = 'x'; /* it was copied */
+  cr_assert(payload_is_json(&registry, "mine", 4));
+  cr_assert_not(payload_is_json(&registry, "live", 4));
+  cr_assert_not(payload_is_json(&registry, "nobody", 6));
+  cr_assert_null(payload_find(&registry, "mine", 4, PAYLOAD_COMMAND));
+  cr_assert(payload_kind_of_package("heya.kinds.live", &kind));
+  cr_assert_eq(kind.messages[PAYLOAD_COMMAND], &heya__kinds__live__command__descriptor);
+  cr_assert_not(payload_kind_of_package("heya.kinds", &kind));
+}

@@ -464,9 +464,9 @@ Test(manage, who_is_kicked_in_a_frame_gets_an_answer_for_what_he_has_waiting) {
 Test(manage, bytes_that_are_no_action_are_refused_in_their_turn) {
   start_clock();
   struct room *room = bench_room(&bench, CLOCK);
-  struct queued item = {
-      .player = "ann", .number = 1, .manage = true, .payload = (char[]){"\xff\xff"}, .len = 2}; /* as in an image */
-  cr_assert(queue_add(&room->queue, &item));
+  struct queued *item = queue_add(&room->queue, "ann", 1, 0, bytes_of("\xff\xff", 2));
+  cr_assert(item);
+  item->manage = true; /* as in an image */
   room_touch(room);
   bench_commit(&bench);
   bench_drop(&bench);

@@ -8,5 +8,7 @@
 extern const struct kind kind_chat;
 extern const struct kind kind_gomoku;
 extern const struct kind kind_live;
+extern const struct kind kind_arena;
+extern const struct kind kind_skirmish; /* the same game, lossy */
 
 #endif
