@@ -5,12 +5,14 @@
 
 Test(lua_load, takes_a_whole_table) {
   const struct kind *kind =
-      lua_text("return { name = 'mine_2', max_members = 5, max_members_limit = 9, empty_ms = 1000, away_ms = 0,\n"
+      lua_text("return { name = 'mine_2', max_members = 5, max_members_limit = 9, max_spectators = 3, empty_ms = "
+               "1000, away_ms = 0,\n"
                "tick_hz = 20, lossy = true, tick = function() end, timer = function() end, " REST,
                LUA_LIMITS);
   cr_assert_str_eq(kind->name, "mine_2");
   cr_assert_eq(kind->max_members, 5);
   cr_assert_eq(kind->max_members_limit, 9);
+  cr_assert_eq(kind->max_spectators, 3);
   cr_assert_eq(kind->empty_ms, 1000);
   cr_assert_eq(kind->away_ms, 0);
   cr_assert_eq(kind->tick_hz, 20);
@@ -22,6 +24,7 @@ Test(lua_load, has_defaults) {
   const struct kind *kind = lua_text("return { name = 'mine', " REST, LUA_LIMITS);
   cr_assert_eq(kind->max_members, 16);
   cr_assert_eq(kind->max_members_limit, 16);
+  cr_assert_eq(kind->max_spectators, 0);
   cr_assert_eq(kind->empty_ms, 10000);
   cr_assert_eq(kind->away_ms, 30000);
   cr_assert_eq(kind->tick_hz, 0);

@@ -96,8 +96,9 @@ static const char *text_field(lua_State *L, const char *name) {
 }
 
 static bool is_known(const char *name) {
-  static const char *const fields[] = {"name",    "max_members", "max_members_limit", "empty_ms", "away_ms",
-                                       "tick_hz", "lossy",       "messages"};
+  static const char *const fields[] = {"name",           "max_members", "max_members_limit",
+                                       "max_spectators", "empty_ms",    "away_ms",
+                                       "tick_hz",        "lossy",       "messages"};
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
     if (strcmp(fields[i], name) == 0) return true;
   for (size_t i = 0; i < SCRIPT_FUNCTIONS; i++)
@@ -139,6 +140,7 @@ static int read_table(lua_State *L) {
     return luaL_error(L, "'messages': there are none called '%s'", package);
   kind->max_members = number_field(L, "max_members", 1, UINT32_MAX, 16);
   kind->max_members_limit = number_field(L, "max_members_limit", kind->max_members, UINT32_MAX, kind->max_members);
+  kind->max_spectators = number_field(L, "max_spectators", 0, UINT32_MAX, 0);
   kind->empty_ms = number_field(L, "empty_ms", 0, UINT32_MAX, 10000);
   kind->away_ms = number_field(L, "away_ms", 0, UINT32_MAX, 30000);
   kind->tick_hz = number_field(L, "tick_hz", 0, KIND_TICK_HZ_MAX, 0);
