@@ -135,17 +135,22 @@ static struct frame *frame_for(struct downlink *downlink, struct encoded *encode
   return encoded->frames[format];
 }
 
-static void attach(struct downlink *downlink, struct session *session, const Heya__Bus__Delivery *delivery) {
+/* False: the session has been told already what the message says. */
+static bool attach(struct downlink *downlink, struct session *session, const Heya__Bus__Delivery *delivery) {
   struct gateway_metrics *metrics = downlink->metrics;
+  bool removed = false;
   switch (delivery->attachment) {
   case HEYA__BUS__ATTACHMENT__ATTACHED:
     metrics->attached += attachments_confirm(&session->attachments, delivery->room, delivery->attempt);
     break;
   case HEYA__BUS__ATTACHMENT__DETACHED:
-    if (attachments_remove(&session->attachments, delivery->room, delivery->attempt)) metrics->attached--;
+  case HEYA__BUS__ATTACHMENT__LOST:
+    removed = attachments_remove(&session->attachments, delivery->room, delivery->attempt);
+    if (removed) metrics->attached--;
     break;
   default: break;
   }
+  return removed || delivery->attachment != HEYA__BUS__ATTACHMENT__LOST;
 }
 
 static void hand_out(struct downlink *downlink, const Heya__Bus__Delivery *delivery, bool has_room,
@@ -154,13 +159,16 @@ static void hand_out(struct downlink *downlink, const Heya__Bus__Delivery *deliv
     struct session *session = sessions_find(downlink->sessions, delivery->conns[i]);
     if (!session) {
       downlink->metrics->deliveries_unknown++;
-      if (has_room && delivery->attachment != HEYA__BUS__ATTACHMENT__DETACHED) {
+      bool ends = delivery->attachment == HEYA__BUS__ATTACHMENT__DETACHED ||
+                  delivery->attachment == HEYA__BUS__ATTACHMENT__LOST;
+      if (has_room && !ends) {
         uplink_push_orphan(downlink->uplink, delivery->room, delivery->conns[i]);
       }
       continue;
     }
-    if (has_room && !session->ended) attach(downlink, session, delivery);
-    if (encoded->message.len == 0 || session->ended) continue;
+    if (session->ended) continue;
+    if (has_room && !attach(downlink, session, delivery)) continue;
+    if (encoded->message.len == 0) continue;
     struct frame *frame = frame_for(downlink, encoded, session->format);
     if (!frame) continue;
     downlink->sessions->output->send(session->conn, frame);

@@ -25,12 +25,20 @@ void answer_refuse(const struct asker *asker, Heya__V1__Error__Code why, const c
   answer_error(asker, &error, attachment);
 }
 
-void answer_detached(const struct asker *asker, Heya__V1__Error__Code reason) {
+static void tell_detached(const struct asker *asker, Heya__V1__Error__Code reason, Heya__Bus__Attachment attachment) {
   Heya__V1__ServerMessage message = HEYA__V1__SERVER_MESSAGE__INIT;
   Heya__V1__Detached detached = HEYA__V1__DETACHED__INIT;
   detached.room = pb_text(asker->room);
   detached.reason = reason;
   message.body_case = HEYA__V1__SERVER_MESSAGE__BODY_DETACHED;
   message.detached = &detached;
-  effects_answer(asker->effects, asker->from, asker->room, &message, HEYA__BUS__ATTACHMENT__DETACHED);
+  effects_answer(asker->effects, asker->from, asker->room, &message, attachment);
+}
+
+void answer_detached(const struct asker *asker, Heya__V1__Error__Code reason) {
+  tell_detached(asker, reason, HEYA__BUS__ATTACHMENT__DETACHED);
+}
+
+void answer_lost(const struct asker *asker) {
+  tell_detached(asker, HEYA__V1__ERROR__CODE__ROOM_LOST, HEYA__BUS__ATTACHMENT__LOST);
 }

@@ -18,5 +18,8 @@ void answer_error(const struct asker *, Heya__V1__Error *, Heya__Bus__Attachment
 void answer_refuse(const struct asker *, Heya__V1__Error__Code, const char *message, Heya__Bus__Attachment);
 /* The connection is in the room no longer, unasked. */
 void answer_detached(const struct asker *, Heya__V1__Error__Code reason);
+/* The room is not there, and a connection that believes to be in it should have been told: ROOM_LOST, unless it was.
+ */
+void answer_lost(const struct asker *);
 
 #endif

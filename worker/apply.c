@@ -66,8 +66,8 @@ static bool apply_command(struct request *r) {
     Heya__V1__Error error = HEYA__V1__ERROR__INIT;
     error.code = member ? CODE(STALE) : r->room ? CODE(NOT_IN_ROOM) : CODE(ROOM_CLOSED);
     error.number = command->number;
+    if (!member) answer_lost(&r->asker); /* before the error, which would detach it */
     answer_error(&r->asker, &error, HEYA__BUS__ATTACHMENT__DETACHED);
-    if (!member) answer_detached(&r->asker, CODE(ROOM_LOST)); /* or it would have been told before */
     return true;
   }
   command_take(&r->asker, r->room, member, command, r->partition->metrics);

@@ -7,6 +7,7 @@
 
 #define ATTACHED  HEYA__BUS__ATTACHMENT__ATTACHED
 #define DETACHED  HEYA__BUS__ATTACHMENT__DETACHED
+#define LOST      HEYA__BUS__ATTACHMENT__LOST
 #define UNCHANGED HEYA__BUS__ATTACHMENT__UNCHANGED
 
 /* An event of the room that carries a kind's payload. */
@@ -177,6 +178,22 @@ Test(downlink, attached_confirms_and_detached_forgets_the_join_it_names) {
   fake_client_free(client);
   gateway_turn(world.gateway);
   cr_assert_eq(world.metrics.disconnects, 0, "nobody is to be told");
+  fake_gateway_destroy(&world);
+}
+
+Test(downlink, that_a_room_is_lost_is_told_to_who_believes_to_be_in_it_and_once) {
+  struct fake_gateway world;
+  struct event e;
+  fake_gateway_start(&world);
+  struct fake_client *client = fake_gateway_member(&world, "ann", "chat/a");
+  for (int i = 0; i < 3; i++) {
+    world.store->now_ms += 10;
+    fake_gateway_deliver(&world, "chat/a", event(&e, "chat/a", CHAT_LINE), LOST, 1, &client->number, 1);
+    if (i == 0) cr_assert_not_null(fake_client_hear(client));
+    cr_assert(fake_client_silent(client));
+  }
+  cr_assert_eq(client->session->attachments.count, 0);
+  fake_client_free(client);
   fake_gateway_destroy(&world);
 }
 

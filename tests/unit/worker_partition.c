@@ -189,7 +189,8 @@ Test(partition, a_dissolved_room_tells_its_members_and_is_gone) {
   cr_assert_eq(attachment(bob, 1), HEYA__BUS__ATTACHMENT__DETACHED);
   cr_assert_null(bench_stored(&bench, LIVE));
   bench_command(&bench, T + 3, bob, LIVE, "bob", 1, bench_start(&bench));
-  expect_error(bob, CODE(ROOM_CLOSED));
+  cr_assert_eq(attachment(bob, 0), HEYA__BUS__ATTACHMENT__LOST); /* he is told only if he was not */
+  cr_assert_eq(said(bob, 1)->error->code, CODE(ROOM_CLOSED));
   bench_join(&bench, T + 4, bob, LIVE, "bob", OPEN);
   cr_assert(joined(bob)->created);
 }
