@@ -12,6 +12,7 @@
 
 void partition_open(struct partition *partition, uint64_t epoch, struct stream_id done) {
   effects_init(&partition->effects, partition->number, epoch);
+  partition->effects.partitions = partition->partitions;
   partition->effects.scene = partition->scene;
   partition->effects.entry = done;
   partition->cursor = done;
@@ -273,7 +274,7 @@ void partition_ask_time(struct partition *partition, uint64_t now_ms, uint64_t m
   Heya__Bus__Time time = HEYA__BUS__TIME__INIT;
   entry.body_case = HEYA__BUS__ENTRY__BODY_TIME;
   entry.time = &time;
-  effects_append_own(&partition->effects, &entry);
+  effects_append(&partition->effects, partition->number, &entry);
   partition->time_asked = true;
   partition->time_asked_us = monotonic_us;
   partition->time_due_ms = partition_next_due_ms(partition);
@@ -287,7 +288,7 @@ static void say_gone(struct partition *partition, struct outlet *outlet) {
   gone.gateway = outlet->gateway;
   entry.body_case = HEYA__BUS__ENTRY__BODY_GATEWAY_GONE;
   entry.gateway_gone = &gone;
-  effects_append_own(&partition->effects, &entry);
+  effects_append(&partition->effects, partition->number, &entry);
   log_info(partition->log, "gateway_gone", F_U("partition", partition->number), F_S("gateway", outlet->gateway),
            F_U("members", outlet->bound));
 }

@@ -244,6 +244,13 @@ static void take_deliveries(struct bench *bench, const struct outlet *outlet) {
   }
 }
 
+/* Encodings of batches one after the other are one batch. */
+static void take_outgoing(struct bench *bench, const struct effects *effects) {
+  for (size_t i = 0; i < effects->n_outgoing; i++) {
+    buf_append_bytes(&bench->own, buf_bytes(&effects->outgoing[i].batch));
+  }
+}
+
 void bench_commit(struct bench *bench) {
   struct effects *effects = &bench->partition.effects;
   arena_reset(&bench->arena);
@@ -261,7 +268,7 @@ void bench_commit(struct bench *bench) {
   }
   for (size_t i = 0; i < effects->n_outlets; i++) take_deliveries(bench, effects->outlets[i]);
   buf_clear(&bench->own);
-  buf_append_bytes(&bench->own, buf_bytes(&effects->own_batch));
+  take_outgoing(bench, effects);
   bench->done = bench->partition.cursor;
   bench->consumed_bytes = effects->consumed_bytes;
   for (size_t i = 0; i < effects->n_changed; i++) room_changes_clear(effects->changed[i]);
