@@ -16,8 +16,8 @@ COMMON_SRC  := buf log option option_value option_print metric clock endpoint pe
                store_redis_gateway store_redis_read store_redis_load
 GATEWAY_SRC := options gateway_metrics listener conn conn_http http handshake files ws outbox limits addresses auth jwt attachment \
                session requests list_query listed listing uplink_queue uplink downlink gateway
-WORKER_SRC  := options worker_metrics effects answer queue frames command tick rollback room room_kind backlog member session_window group image record resync timers repository \
-               partition walk apply join assignment intake ownership caution loop commit last_words watchdog worker kinds/registry kinds/shared \
+WORKER_SRC  := options worker_metrics effects answer queue frames command tick rollback room room_kind backlog member seats session_window group image record resync timers repository \
+               partition walk apply join elsewhere ask assignment intake ownership caution loop commit last_words watchdog worker kinds/registry kinds/shared \
                kinds/chat kinds/gomoku kinds/gomoku_board kinds/gomoku_state kinds/live kinds/live_state
 SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client wait fake_store fake_clients fake_gateway \
                partition_bench worker_store

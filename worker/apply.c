@@ -3,6 +3,7 @@
 #include "worker/apply.h"
 #include "common/mem.h"
 #include "worker/command.h"
+#include "worker/elsewhere.h"
 #include "worker/request.h"
 #include "worker/worker_metrics.h"
 
@@ -97,6 +98,7 @@ static void answer_failed(struct request *r, const struct store_blame *blame) {
               F_U("id_ms", effects->entry.ms), F_U("id_seq", effects->entry.seq), F_U("index", effects->index));
   }
   if (r->entry->body_case == HEYA__BUS__ENTRY__BODY_DISCONNECTED) return;
+  if (elsewhere_refuse(r, CODE(ROOM_FAILED))) return;
   error.code = CODE(ROOM_FAILED);
   if (r->entry->body_case == HEYA__BUS__ENTRY__BODY_COMMAND) error.number = r->entry->command->number;
   answer_error(&r->asker, &error, HEYA__BUS__ATTACHMENT__DETACHED);
@@ -112,6 +114,10 @@ static const struct {
     [HEYA__BUS__ENTRY__BODY_LEAVE] = {apply_leave, true},
     [HEYA__BUS__ENTRY__BODY_COMMAND] = {apply_command, true},
     [HEYA__BUS__ENTRY__BODY_DISCONNECTED] = {apply_disconnected, false},
+    [HEYA__BUS__ENTRY__BODY_OPEN] = {elsewhere_open, false},
+    [HEYA__BUS__ENTRY__BODY_RESERVE] = {elsewhere_reserve, false},
+    [HEYA__BUS__ENTRY__BODY_OPENED] = {elsewhere_opened, false},
+    [HEYA__BUS__ENTRY__BODY_VACANCY] = {elsewhere_vacancy, false},
 };
 
 static bool apply_to_room(struct partition *partition, const char *sender, const Heya__Bus__Entry *entry) {

@@ -61,6 +61,7 @@ struct effects {
   struct scene *scene;    /* not owned; NULL: nobody wants to know */
   struct stream_id entry; /* being applied; its ms is the partition's time */
   uint32_t index;         /* within the entry's batch */
+  uint32_t ids_made;      /* of rooms, since the entry */
   uint64_t consumed_bytes;
   bool moved;    /* entries were consumed since the last commit */
   bool settling; /* the partition is about to be handed over: what is saved now is all there is */
@@ -72,7 +73,8 @@ struct effects {
   size_t n_ended, cap_ended;
   struct outgoing *outgoing; /* in the order in which they were begun */
   size_t n_outgoing, cap_outgoing;
-  size_t waiting_bytes; /* of deliveries, log entries, changed rooms and outgoing entries: about what the commit costs */
+  size_t
+      waiting_bytes; /* of deliveries, log entries, changed rooms and outgoing entries: about what the commit costs */
   struct arena scratch; /* valid until the entry is applied */
   uint64_t sent;        /* deliveries, for metrics */
 };

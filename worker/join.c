@@ -115,8 +115,9 @@ static void seat_again(struct request *r, struct member *member) {
 
 /* The room's own conditions, then the kind's. NULL reply: nothing more to say than the code. */
 static code may_join(struct room *room, struct member *newcomer, struct kind_reply *reply) {
-  if (room->locked) return CODE(ROOM_LOCKED);
-  if (room->n_members >= room->max_members) return CODE(ROOM_FULL);
+  bool expected = seats_are_kept_for(&room->seats, newcomer->player);
+  if (!expected && room->locked) return CODE(ROOM_LOCKED);
+  if (!expected && seats_free(room) == 0) return CODE(ROOM_FULL);
   return room->kind->join ? room->kind->join(room, newcomer, reply) : CODE(OK);
 }
 

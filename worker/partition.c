@@ -1,6 +1,7 @@
 /* What a partition holds, and its time; how entries go through it is in worker/walk.c. */
 #include "worker/partition.h"
 #include "common/mem.h"
+#include "worker/elsewhere.h"
 #include "worker/image.h"
 #include "worker/resync.h"
 #include "worker/rollback.h"
@@ -55,6 +56,7 @@ static void bury(struct partition *partition, const char *id, uint64_t until_ms)
 }
 
 void partition_settle(struct partition *partition, struct room *room) {
+  elsewhere_tell_lobby(room);
   if (!room_has_ended(room)) {
     timers_set(&partition->rooms_due, &room->due, room_next_due_ms(room));
     timers_set(&partition->frames_due, &room->frame_due, tick_next_us(room));

@@ -415,6 +415,20 @@ void bench_gateway_gone(struct bench *bench, uint64_t ms, const char *gateway) {
   feed_one(bench, ms, "w-1", &entry);
 }
 
+bool bench_pass_on(struct bench *bench, uint64_t ms) {
+  struct buf own = bench->own;
+  bench->own = (struct buf){0};
+  if (own.len) {
+    struct stream_id id = {.ms = ms, .seq = 0};
+    const struct stream_id *last = bench->n_stream ? &bench->stream[bench->n_stream - 1].id : NULL;
+    if (last && last->ms == ms) id.seq = last->seq + 1;
+    bench_feed(bench, id, bytes_of_str("w-1"), buf_bytes(&own));
+  }
+  bool any = own.len > 0;
+  buf_close(&own);
+  return any;
+}
+
 /* ---- kinds' commands ---- */
 
 static struct bytes pack(struct bench *bench, const ProtobufCMessage *message) {
@@ -527,11 +541,18 @@ size_t bench_events(const struct bench *bench, const char *gateway, uint64_t con
   return count;
 }
 
-size_t bench_own(struct bench *bench, Heya__Bus__Entry__BodyCase what) {
+const Heya__Bus__Entry *bench_own_entry(struct bench *bench, Heya__Bus__Entry__BodyCase what, size_t nth) {
   const Heya__Bus__Batch *batch =
       (const Heya__Bus__Batch *)unpack(bench, &heya__bus__batch__descriptor, buf_bytes(&bench->own));
+  for (size_t i = 0; i < batch->n_entries; i++) {
+    if (batch->entries[i]->body_case == what && nth-- == 0) return batch->entries[i];
+  }
+  return NULL;
+}
+
+size_t bench_own(struct bench *bench, Heya__Bus__Entry__BodyCase what) {
   size_t count = 0;
-  for (size_t i = 0; i < batch->n_entries; i++) count += batch->entries[i]->body_case == what;
+  while (bench_own_entry(bench, what, count)) count++;
   return count;
 }
 

@@ -141,6 +141,9 @@ void bench_disconnected(struct bench *, uint64_t ms, struct bench_from, const ch
 void bench_time(struct bench *, uint64_t ms);
 void bench_gateway_gone(struct bench *, uint64_t ms, const char *gateway);
 
+/* What the last commit appended to its own stream comes in; false if that was nothing. */
+bool bench_pass_on(struct bench *, uint64_t ms);
+
 /* Encoded kinds' commands; valid until the next commit. */
 struct bytes bench_say(struct bench *, const char *text);
 struct bytes bench_start(struct bench *);
@@ -164,6 +167,9 @@ size_t bench_events(const struct bench *, const char *gateway, uint64_t conn, He
 
 /* How many entries of this sort are in the last commit's batch for the own stream. */
 size_t bench_own(struct bench *, Heya__Bus__Entry__BodyCase);
+
+/* The nth of them; NULL if there are not so many. */
+const Heya__Bus__Entry *bench_own_entry(struct bench *, Heya__Bus__Entry__BodyCase, size_t nth);
 
 struct room *bench_room(const struct bench *, const char *id);               /* in memory; NULL */
 const struct bench_room *bench_stored(const struct bench *, const char *id); /* in Redis; NULL */
