@@ -8,7 +8,7 @@ OPT     ?= -O2 -g
 PREFIX  ?= /usr/local
 PROTOC  ?= protoc
 
-PROTOS      := client bus image kinds/chat kinds/gomoku kinds/live kinds/saved
+PROTOS      := client bus image kinds/chat kinds/gomoku kinds/live kinds/lobby kinds/saved
 PROTO_SRC   := keys names utf8 codec arena base64 json_encode json_decode json_number payload fault decimal facts filter filter_parse \
                order order_cursor
 COMMON_SRC  := buf log option option_value option_print metric clock endpoint peers server server_options admin failpoint redis_url redis_args redis_sentinel redis_link \
@@ -18,7 +18,8 @@ GATEWAY_SRC := options gateway_metrics listener conn conn_http http handshake fi
                session requests list_query listed listing uplink_queue uplink downlink gateway
 WORKER_SRC  := options worker_metrics effects answer queue frames command tick rollback room room_kind backlog member seats session_window group image record resync timers repository \
                partition walk apply join elsewhere ask assignment intake ownership caution loop commit last_words watchdog worker kinds/registry kinds/shared \
-               kinds/chat kinds/gomoku kinds/gomoku_board kinds/gomoku_state kinds/live kinds/live_state
+               kinds/chat kinds/gomoku kinds/gomoku_board kinds/gomoku_state kinds/live kinds/live_state \
+               kinds/lobby kinds/lobby_list kinds/lobby_quick kinds/lobby_gather kinds/lobby_match kinds/lobby_state
 SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client wait fake_store fake_clients fake_gateway \
                partition_bench worker_store
 UNIT_SRC    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))

@@ -75,6 +75,8 @@ struct room *room_open(const struct kind *kind, struct bytes options, uint64_t n
   room->now_ms = now_ms;
   room->state = xcalloc(1, kind->state_size);
   room->events = xcalloc(FAKE_EVENTS_MAX, sizeof *room->events);
+  room->asks = xcalloc(FAKE_ASKS_MAX, sizeof *room->asks);
+  room->asks_max = FAKE_ASKS_MAX;
   arena_init(&room->arena, 1024, 64u << 20);
   buf_append_bytes(&room->options, options);
   struct kind_reply reply = {.message = ""};
@@ -98,6 +100,8 @@ void room_destroy(struct room *room) {
   arena_close(&room->arena);
   buf_close(&room->options);
   buf_close(&room->saved);
+  for (size_t i = 0; i < room->n_asks; i++) buf_close(&room->asks[i].options);
+  free(room->asks);
   free(room->events);
   free(room->state);
   free(room);
@@ -171,6 +175,17 @@ void room_step_time(struct room *room, uint64_t now_ms) {
     room->kind->timer(room, timer->id);
     settle(room);
   }
+}
+
+void room_answer(struct room *room, size_t nth, kind_code code) {
+  cr_assert_lt(nth, room->n_asks);
+  room->kind->opened(room, room->asks[nth].token, room->asks[nth].id, code);
+  settle(room);
+}
+
+void room_tell_vacancy(struct room *room, const char *id, uint32_t free_seats, bool ended) {
+  room->kind->vacancy(room, id, free_seats, ended);
+  settle(room);
 }
 
 bool room_would_load(struct room *room, struct bytes state) {
@@ -392,6 +407,38 @@ void room_result_show(struct room *room, const char *player, const char *format,
 void room_results_hide(struct room *room) {
   room->effects++;
   room->result_count = 0;
+}
+
+static struct fake_ask *ask_add(struct room *room, const char *id, const struct kind_seats *seats, uint64_t token) {
+  cr_assert(seats->keep_ms > 0 && seats->n <= FAKE_MEMBERS_MAX);
+  if (room->n_asks == room->asks_max) return NULL;
+  struct fake_ask *ask = &room->asks[room->n_asks++];
+  room->effects++;
+  *ask = (struct fake_ask){.token = token, .n_players = seats->n};
+  snprintf(ask->id, sizeof ask->id, "%s", id);
+  for (size_t i = 0; i < seats->n; i++) snprintf(ask->players[i], sizeof ask->players[i], "%s", seats->players[i]);
+  return ask;
+}
+
+bool room_open_elsewhere(struct room *room, const char *id, struct bytes options, uint32_t max_members,
+                         const struct kind_seats *seats, uint64_t token) {
+  struct fake_ask *ask = ask_add(room, id, seats, token);
+  if (!ask) return false;
+  ask->open = true;
+  ask->max_members = max_members;
+  buf_append_bytes(&ask->options, options);
+  return true;
+}
+
+bool room_reserve_elsewhere(struct room *room, const char *id, const struct kind_seats *seats, uint64_t token) {
+  return ask_add(room, id, seats, token) != NULL;
+}
+
+void room_new_id(struct room *room, const char *kind, char *out) {
+  uint8_t digest[32] = {(uint8_t)(++room->ids_made >> 8), (uint8_t)room->ids_made};
+  char name[DERIVED_NAME_LEN + 1];
+  derived_name(digest, name);
+  snprintf(out, ROOM_ID_MAX + 1, "%s/%s", kind, name);
 }
 
 void describe_property(struct describe *describe, const char *name, const char *format, ...) {

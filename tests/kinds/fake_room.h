@@ -19,6 +19,7 @@
 #define FAKE_MEMBERS_MAX 64
 #define FAKE_EVENTS_MAX  512
 #define FAKE_RESULTS_MAX 8
+#define FAKE_ASKS_MAX    512
 
 struct member {
   char player[PLAYER_MAX + 1];
@@ -43,6 +44,17 @@ struct fake_result {
   char text[160];
 };
 
+/* What the kind has asked of another room. */
+struct fake_ask {
+  bool open; /* else it reserves */
+  char id[ROOM_ID_MAX + 1];
+  uint32_t max_members;
+  uint64_t token;
+  struct buf options;
+  size_t n_players;
+  char players[FAKE_MEMBERS_MAX][PLAYER_MAX + 1];
+};
+
 struct room {
   const struct kind *kind;
   void *state;
@@ -62,6 +74,9 @@ struct room {
   uint64_t deadline_ms; /* as shown; 0: hidden */
   struct fake_result results[FAKE_RESULTS_MAX];
   size_t result_count;
+  struct fake_ask *asks;   /* all of them */
+  size_t n_asks, asks_max; /* beyond it none is taken */
+  uint32_t ids_made;
   uint32_t effects;  /* every use of the room's second half counts */
   char message[160]; /* of the last refusal */
 };
@@ -81,6 +96,10 @@ void room_step_time(struct room *room, uint64_t now_ms);
 
 /* What a new owner would make of these bytes, in a room like this one; the room stays as it is. */
 bool room_would_load(struct room *room, struct bytes state);
+
+/* Another room answers the nth question, or says how it is. */
+void room_answer(struct room *room, size_t nth, kind_code code);
+void room_tell_vacancy(struct room *room, const char *id, uint32_t free, bool ended);
 
 void room_snapshot_for(struct room *room, const char *viewer, struct buf *out);
 /* A described property in out[PROPERTY_VALUE_MAX + 1], or false. */

@@ -11,7 +11,7 @@ Test(registry, knows_the_built_in_kinds) {
   cr_assert_eq(kind_find(&registry, "chat"), &kind_chat);
   cr_assert_eq(kind_find(&registry, "gomoku"), &kind_gomoku);
   cr_assert_eq(kind_find(&registry, "live"), &kind_live);
-  cr_assert_eq(registry.count, 3);
+  cr_assert_eq(registry.count, 4);
 }
 
 Test(registry, finds_nothing_under_other_names) {

@@ -8,5 +8,6 @@
 extern const struct kind kind_chat;
 extern const struct kind kind_gomoku;
 extern const struct kind kind_live;
+extern const struct kind kind_lobby;
 
 #endif

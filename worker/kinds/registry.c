@@ -10,6 +10,7 @@ static const struct kind *const built_in[] = {
     &kind_chat,
     &kind_gomoku,
     &kind_live,
+    &kind_lobby,
 };
 
 void kind_registry_init(struct kind_registry *registry) {
