@@ -10,14 +10,14 @@ PROTOC  ?= protoc
 
 PROTOS      := client bus image kinds/chat kinds/gomoku kinds/live kinds/lobby kinds/saved
 PROTO_SRC   := keys names utf8 codec arena base64 json_encode json_decode json_number payload fault decimal facts filter filter_parse \
-               order order_cursor
+               order order_cursor room_config
 COMMON_SRC  := buf log option option_value option_print metric clock endpoint peers server server_options admin failpoint redis_url redis_args redis_sentinel redis_link \
                redis_reply store store_commit store_redis store_redis_call store_redis_clock store_redis_setup store_redis_worker \
                store_redis_gateway store_redis_read store_redis_load
 GATEWAY_SRC := options gateway_metrics listener conn conn_http http handshake files ws outbox limits addresses auth jwt attachment \
                session requests list_query listed listing uplink_queue uplink downlink gateway
-WORKER_SRC  := options worker_metrics effects answer queue frames command tick rollback room room_kind backlog member seats session_window group image record resync timers repository \
-               partition walk apply join elsewhere ask assignment intake ownership caution loop commit last_words watchdog worker kinds/registry kinds/shared \
+WORKER_SRC  := options worker_metrics effects answer config queue frames command tick rollback room room_kind room_view backlog member seats session_window group image record resync timers repository \
+               partition walk apply join manage spectators elsewhere ask assignment intake ownership caution loop commit last_words watchdog worker kinds/registry kinds/shared \
                kinds/chat kinds/gomoku kinds/gomoku_board kinds/gomoku_state kinds/live kinds/live_state \
                kinds/lobby kinds/lobby_list kinds/lobby_quick kinds/lobby_gather kinds/lobby_match kinds/lobby_state
 SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client wait fake_store fake_clients fake_gateway \

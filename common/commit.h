@@ -59,6 +59,7 @@ struct commit_room {
   struct commit_log_entry *log;
   size_t n_log;
   uint64_t listed_ms; /* score in heya:rooms:<kind>, where it is put; 0: nothing is done there */
+  bool unlisted;      /* it is taken out of there; listed_ms is then 0 */
 };
 
 /* A batch for a partition's command stream; the own partition is allowed. */

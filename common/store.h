@@ -177,6 +177,9 @@ struct store_list_row {
   const char *room, *status, *host;
   uint32_t members, max_members;
   uint64_t created_ms; /* its place in the listing index */
+  const char *title;   /* NULL or "": none */
+  bool password;       /* it has one */
+  uint32_t spectators;
   const struct property *properties;
   size_t n_properties;
 };

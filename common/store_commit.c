@@ -50,9 +50,9 @@ static void add_room_head(struct redis_args *args, const struct commit_room *roo
   size_t members_gone = count_gone(room->members, room->n_members);
   size_t results_gone = count_gone(room->results, room->n_results);
   int len = snprintf(head, sizeof head,
-                     "%s %s %d%d%d %s %" PRIu64 " %" PRIu32 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
+                     "%s %s %d%d%d%d %s %" PRIu64 " %" PRIu32 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
                      " %zu %zu %zu %zu %zu %zu %zu",
-                     room->id, room->kind, room->whole, room->gone, room->clear_results,
+                     room->id, room->kind, room->whole, room->gone, room->clear_results, room->unlisted,
                      deadline_word(room->deadline), room->deadline_ms, room->round,
                      room->gone ? room->tomb_until_ms : 0, room->expire_at_ms, room->listed_ms, terms->log_max,
                      room->n_fields - fields_gone, fields_gone, room->n_members - members_gone, members_gone,

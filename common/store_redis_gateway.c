@@ -135,6 +135,18 @@ void store_redis_append(struct store *base, const char *gateway, uint64_t genera
 
 /* ---- list ---- */
 
+/* What the host says of it. */
+static bool parse_config(const struct redisReply *row, struct store_list_row *out) {
+  uint64_t password, spectators;
+  out->title = redis_reply_string(redis_reply_at(row, 7));
+  if (!out->title || !redis_reply_u64(redis_reply_at(row, 8), &password) ||
+      !redis_reply_u64(redis_reply_at(row, 9), &spectators) || spectators > UINT32_MAX)
+    return false;
+  out->password = password != 0;
+  out->spectators = (uint32_t)spectators;
+  return true;
+}
+
 static bool parse_row(const struct redisReply *row, struct store_list_row *out, struct property *properties) {
   uint64_t members, max_members;
   const struct redisReply *list = redis_reply_at(row, 6);
@@ -145,7 +157,7 @@ static bool parse_row(const struct redisReply *row, struct store_list_row *out, 
   if (!out->room || !out->status || !out->host || !room_id_parse(out->room, strlen(out->room), &id) ||
       !redis_reply_u64(redis_reply_at(row, 3), &members) || members > UINT32_MAX ||
       !redis_reply_u64(redis_reply_at(row, 4), &max_members) || max_members > UINT32_MAX ||
-      !redis_reply_u64(redis_reply_at(row, 5), &out->created_ms))
+      !redis_reply_u64(redis_reply_at(row, 5), &out->created_ms) || !parse_config(row, out))
     return false;
   out->members = (uint32_t)members;
   out->max_members = (uint32_t)max_members;

@@ -2,6 +2,7 @@
 #include "gateway/listed.h"
 
 #include "common/mem.h"
+#include "proto/room_config.h"
 
 #include <assert.h>
 
@@ -22,6 +23,7 @@ bool listed_read(struct listed *out, const char *kind, const struct store_list_r
   if (!room_id_parse(row->room, strlen(row->room), &out->room) || strcmp(out->room.kind, kind) != 0) return false;
   if (!player_is_valid(row->host, strlen(row->host))) out->row.host = "";
   if (strlen(row->status) > LISTED_STATUS_MAX) out->row.status = "";
+  if (!row->title || !room_title_is_valid(row->title, strlen(row->title))) out->row.title = "";
   facts_set_numbers(&out->facts, row->members, row->max_members, row->created_ms);
   out->facts.values[FACT_STATUS] = bytes_of_str(out->row.status);
   out->facts.values[FACT_HOST] = bytes_of_str(out->row.host[0] ? out->row.host : NULL);
@@ -33,7 +35,7 @@ bool listed_read(struct listed *out, const char *kind, const struct store_list_r
 /* ---- the short list ---- */
 
 static size_t text_bytes(const struct store_list_row *row) {
-  size_t bytes = strlen(row->room) + strlen(row->status) + strlen(row->host) + 3;
+  size_t bytes = strlen(row->room) + strlen(row->status) + strlen(row->host) + strlen(row->title) + 4;
   for (size_t i = 0; i < row->n_properties; i++)
     bytes += strlen(row->properties[i].name) + strlen(row->properties[i].value) + 2;
   return bytes;
@@ -54,6 +56,7 @@ static struct shortlist_room *copy_of(const struct order_place *place, const str
   copy->row.room = keep(&at, row->room);
   copy->row.status = keep(&at, row->status);
   copy->row.host = keep(&at, row->host);
+  copy->row.title = keep(&at, row->title);
   copy->row.properties = copy->properties;
   for (size_t i = 0; i < row->n_properties; i++) {
     copy->properties[i].name = keep(&at, row->properties[i].name);

@@ -10,14 +10,14 @@
 #include "proto/facts.h"
 #include "proto/order.h"
 
-#define LISTED_PROPERTIES_MAX 16  /* of a room; as many as a kind can describe */
+#define LISTED_PROPERTIES_MAX 24  /* of a room; as many as a kind and the host can describe */
 #define LISTED_STATUS_MAX     16  /* bytes; more is none */
 #define SHORTLIST_MAX         101 /* a page, and one more to know whether there is another */
 
 /* Views into the row it was read from. Must not be moved: `row` and `facts` point into it. */
 struct listed {
   struct room_id room;
-  struct store_list_row row; /* the host is "" unless it is a player id; properties are those below */
+  struct store_list_row row; /* the host is "" unless it is a player id, the title likewise; properties are below */
   struct property properties[LISTED_PROPERTIES_MAX];
   struct facts facts;
 };

@@ -53,6 +53,9 @@ static Heya__V1__RoomInfo *room_info(struct arena *arena, const struct store_lis
   info->host = pb_text(row->host);
   info->members = row->members;
   info->max_members = row->max_members;
+  info->title = pb_text(row->title);
+  info->password = row->password;
+  info->spectators = row->spectators;
   info->properties = arena_alloc(arena, row->n_properties * sizeof(Heya__V1__Property *));
   for (size_t i = 0; i < row->n_properties; i++) {
     Heya__V1__Property *property = arena_alloc(arena, sizeof *property);

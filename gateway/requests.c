@@ -11,6 +11,7 @@
 #include "proto/bus.pb-c.h"
 #include "proto/codec.h"
 #include "proto/pb.h"
+#include "proto/room_config.h"
 
 #include <openssl/sha.h>
 #include <stdio.h>
@@ -48,6 +49,9 @@ struct joining {
   uint32_t max_members;
   ProtobufCBinaryData options, profile;
   Heya__V1__Resume *resume; /* NULL: none */
+  Heya__V1__Config *config; /* NULL: all defaults */
+  const char *password;     /* NULL: none */
+  bool spectate;
 };
 
 static void fill_entry(const struct session *session, Heya__Bus__Entry *entry, const char *room, uint32_t attempt,
@@ -80,6 +84,9 @@ static void join(struct session *session, uint32_t request, const struct joining
   body.options = joining->options;
   body.profile = joining->profile;
   body.resume = joining->resume;
+  body.config = joining->config;
+  body.spectate = joining->spectate;
+  if (joining->password) body.password = pb_text(joining->password);
   body.instance = session->instance;
   body.connection = session->connection;
   Heya__Bus__Entry entry;
@@ -95,6 +102,13 @@ static void join(struct session *session, uint32_t request, const struct joining
   }
 }
 
+/* Whether its config, and that of a `create`, is within its limits; the client is told if not. */
+static bool check_config(struct session *session, uint32_t request, const Heya__V1__Config *config) {
+  const char *fault = room_config_fault(config);
+  if (fault) refuse(session, request, CODE(BAD_MESSAGE), fault);
+  return fault == NULL;
+}
+
 static void on_join(struct session *session, const Heya__V1__ClientMessage *message) {
   const Heya__V1__Join *asked = message->join;
   struct room_id room;
@@ -106,13 +120,25 @@ static void on_join(struct session *session, const Heya__V1__ClientMessage *mess
     refuse_room(session, message->request, CODE(BAD_ROOM_NAME), room.id);
     return;
   }
+  if (asked->create && asked->spectate) {
+    refuse(session, message->request, CODE(BAD_MESSAGE), "spectate: nobody can make a room by watching it");
+    return;
+  }
+  if (strlen(asked->password) > CONFIG_TEXT_MAX) {
+    refuse(session, message->request, CODE(BAD_MESSAGE), "password: up to 64 bytes");
+    return;
+  }
+  if (!check_config(session, message->request, asked->config)) return;
   join(session, message->request,
        &(struct joining){.room = room.id,
                          .mode = asked->create ? HEYA__BUS__MODE__JOIN_OR_CREATE : HEYA__BUS__MODE__JOIN,
                          .max_members = asked->max_members,
                          .options = asked->options,
                          .profile = asked->profile,
-                         .resume = asked->resume});
+                         .resume = asked->resume,
+                         .config = asked->config,
+                         .password = asked->password,
+                         .spectate = asked->spectate});
 }
 
 /* The room of (player, key): SHA-256 over a domain of its own, the player id and the key, separated by NUL, which
@@ -139,6 +165,7 @@ static void on_create(struct session *session, const Heya__V1__ClientMessage *me
     refuse(session, message->request, CODE(BAD_MESSAGE), "key: 1 to 64 bytes without control characters");
     return;
   }
+  if (!check_config(session, message->request, asked->config)) return;
   char name[DERIVED_NAME_LEN + 1];
   struct room_id room;
   derive_name(session->player, asked->key, name);
@@ -151,7 +178,8 @@ static void on_create(struct session *session, const Heya__V1__ClientMessage *me
                          .mode = HEYA__BUS__MODE__CREATE,
                          .max_members = asked->max_members,
                          .options = asked->options,
-                         .profile = asked->profile});
+                         .profile = asked->profile,
+                         .config = asked->config});
 }
 
 /* /v1/<kind>/<name>: join or make that room, or join the derived one. The answer carries the hello's request. */
@@ -258,14 +286,30 @@ static void on_leave(struct session *session, const Heya__V1__ClientMessage *mes
   }
 }
 
+/* Why a command cannot be one; NULL: it can. */
+static const char *command_fault(const Heya__V1__Command *asked) {
+  if (!asked->manage) return NULL;
+  if (asked->payload.len) return "manage: instead of a payload, not beside it";
+  if (asked->manage->body_case != HEYA__V1__MANAGE__BODY_CHANGE) return NULL;
+  return room_config_fault(asked->manage->change->config);
+}
+
 /* Commands go out while the join is still unanswered too: they follow it in the stream, and its owner decides. */
 static void on_command(struct session *session, const Heya__V1__ClientMessage *message) {
   const Heya__V1__Command *asked = message->command;
   struct attachment *attachment = find_room(session, message->request, asked->room, asked->number);
   if (!attachment) return;
+  const char *fault = command_fault(asked);
+  if (fault) {
+    session_refuse(session, message->request,
+                   &(struct refusal){
+                       .code = CODE(BAD_MESSAGE), .text = fault, .room = attachment->room, .number = asked->number});
+    return;
+  }
   Heya__Bus__Command body = HEYA__BUS__COMMAND__INIT;
   body.number = asked->number;
   body.payload = asked->payload;
+  body.manage = asked->manage;
   Heya__Bus__Entry entry;
   fill_entry(session, &entry, attachment->room, attachment->attempt, message->request);
   entry.body_case = HEYA__BUS__ENTRY__BODY_COMMAND;

@@ -539,18 +539,19 @@ local EXPIRING_KEYS = {'', ':members', ':results', ':log'} -- the deadline key h
 -- The fixed part of a room or segment is one argument of words, since Redis takes about 0.3 us for each argument and one
 -- match with captures costs less than as many takes. Its digits are checked by the pattern and mostly passed on as text.
 local SEGMENT_HEAD = '^(%d+) (%d+) (%d+%-%d+) (%d+) (%d+) (%d+) (%d+)$'
-local ROOM_HEAD = '^(%S+) (%l[%l%d_]*) ([01])([01])([01]) (%l+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)'
+local ROOM_HEAD = '^(%S+) (%l[%l%d_]*) ([01])([01])([01])([01]) (%l+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)'
   .. ' (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$' -- (while a library loads, `string` is not there yet)
 
--- id, kind, whole, gone and clear_results, deadline, deadline_ms, round, tomb_until_ms, expire_at_ms, listed_ms, log_max, then
+-- id, kind, whole, gone, clear_results and unlisted, deadline, deadline_ms, round, tomb_until_ms, expire_at_ms, listed_ms, log_max, then
 -- how many there are of: fields, fields gone, members, members gone, results, results gone, log entries
 local function parse_room(a)
   local room, n = {}, {}
-  local whole, gone, clear
-  room.id, room.kind, whole, gone, clear, room.deadline, room.deadline_ms, room.round, room.tomb_until_ms, room.expire_at_ms,
-    room.listed_ms, room.log_max, n[1], n[2], n[3], n[4], n[5], n[6], n[7] = string.match(a.text(), ROOM_HEAD)
+  local whole, gone, clear, unlisted
+  room.id, room.kind, whole, gone, clear, unlisted, room.deadline, room.deadline_ms, room.round, room.tomb_until_ms,
+    room.expire_at_ms, room.listed_ms, room.log_max, n[1], n[2], n[3], n[4], n[5], n[6], n[7] = string.match(a.text(), ROOM_HEAD)
   if not room.id then fail('BADCALL', 'not the head of a room') end
   room.whole, room.gone, room.clear_results = whole == '1', gone == '1', clear == '1'
+  room.unlisted = unlisted == '1'
   room.fields = a.run(n[1] * 2)
   room.fields_gone = a.run(n[2] + 0)
   room.members = a.run(n[3] * 2)
@@ -649,6 +650,7 @@ local function write_room(prefix, segment, room, argv)
     redis.call('SADD', segment.keys.rooms, room.id)
   end
   if room.listed_ms ~= '0' then redis.call('ZADD', index_of(prefix, room.kind), room.listed_ms, room.id) end
+  if room.unlisted then redis.call('ZREM', index_of(prefix, room.kind), room.id) end
   write_hash(argv, key, room.fields, room.fields_gone)
   write_hash(argv, key .. ':members', room.members, room.members_gone)
   if room.clear_results then redis.call('DEL', key .. ':results') end
@@ -782,7 +784,8 @@ end
 -- The row of a room for a listing, or nil if it does not belong there. Forgets a room whose keys have expired.
 local function list_row(prefix, index, id, created, joinable, where)
   local key = prefix .. 'room:' .. id
-  local room = redis.pcall('HMGET', key, 'status', 'host', 'members', 'max_members', 'properties')
+  local room = redis.pcall('HMGET', key, 'status', 'host', 'members', 'max_members', 'properties', 'title',
+    'password', 'spectators')
   if room.err or (not room[1] and type_of(key) ~= 'hash') then
     redis.call('ZREM', index, id)
     return nil
@@ -791,7 +794,8 @@ local function list_row(prefix, index, id, created, joinable, where)
   if joinable and (room[1] ~= 'open' or members >= max_members) then return nil end
   local properties = properties_of(key, room[5])
   if not matches(properties, where) then return nil end
-  return {id, room[1] or '', room[2] or '', integer(members), integer(max_members), created, properties}
+  return {id, room[1] or '', room[2] or '', integer(members), integer(max_members), created, properties,
+          room[6] or '', room[7] == '1' and '1' or '0', integer(tonumber(room[8] or '0') or 0)}
 end
 
 -- Ids and scores behind a position, "<score> <id>" or anything else for the beginning, at most EXAMINED_MAX of them; and

@@ -5,15 +5,17 @@
 #include "worker/command.h"
 #include "worker/elsewhere.h"
 #include "worker/request.h"
+#include "worker/spectators.h"
 #include "worker/worker_metrics.h"
 
-#define ANY_ATTEMPT UINT32_MAX
+#define ANY_ATTEMPT UINT32_MAX /* see spectators_bound_to, which knows it too */
 
 /* ---- leaving ---- */
 
 static bool apply_leave(struct request *r) {
   struct member *member = r->room ? room_member(r->room, r->entry->player) : NULL;
-  if (!member || !member_is_bound_to(member, r->from)) {
+  struct member *spectator = r->room ? spectators_bound_to(r->room, r->from) : NULL;
+  if (!spectator && (!member || !member_is_bound_to(member, r->from))) {
     answer_refuse(&r->asker, CODE(NOT_IN_ROOM), NULL, HEYA__BUS__ATTACHMENT__DETACHED);
     return true;
   }
@@ -22,7 +24,11 @@ static bool apply_leave(struct request *r) {
   left.room = r->room->id;
   message.body_case = HEYA__V1__SERVER_MESSAGE__BODY_LEFT;
   message.left = &left;
-  room_unseat(r->room, member, HEYA__V1__LEAVE_REASON__ASKED);
+  if (spectator) {
+    spectators_remove(r->room, spectator);
+  } else {
+    room_unseat(r->room, member, HEYA__V1__LEAVE_REASON__ASKED);
+  }
   answer_send(&r->asker, &message, HEYA__BUS__ATTACHMENT__DETACHED);
   return true;
 }
@@ -30,6 +36,8 @@ static bool apply_leave(struct request *r) {
 /* A late word of an older connection, or of an older join of this one, changes nothing: the binding differs. */
 static bool apply_disconnected(struct request *r) {
   if (!r->room) return true;
+  struct member *spectator = spectators_bound_to(r->room, r->from);
+  if (spectator) spectators_remove(r->room, spectator);
   for (size_t i = 0; i < r->room->n_members; i++) {
     struct member *member = r->room->members[i];
     struct binding binding = r->from;
@@ -43,9 +51,20 @@ static bool apply_disconnected(struct request *r) {
 
 /* ---- commands ---- */
 
+static void refuse_spectator(struct request *r, uint32_t number) {
+  Heya__V1__Error error = HEYA__V1__ERROR__INIT;
+  error.code = CODE(SPECTATOR);
+  error.number = number;
+  answer_error(&r->asker, &error, HEYA__BUS__ATTACHMENT__UNCHANGED);
+}
+
 static bool apply_command(struct request *r) {
   const Heya__Bus__Command *command = r->entry->command;
   struct member *member = r->room ? room_member(r->room, r->entry->player) : NULL;
+  if (r->room && spectators_bound_to(r->room, r->from)) {
+    refuse_spectator(r, command->number);
+    return true;
+  }
   if (!member || !member_is_bound_to(member, r->from)) {
     Heya__V1__Error error = HEYA__V1__ERROR__INIT;
     error.code = member ? CODE(STALE) : r->room ? CODE(NOT_IN_ROOM) : CODE(ROOM_CLOSED);
@@ -64,6 +83,7 @@ static bool apply_command(struct request *r) {
 static void leave_dead_gateway(struct partition *partition, struct room *room, const struct outlet *outlet) {
   size_t n = 0;
   effects_enter(&partition->effects, partition->effects.index, room->id);
+  spectators_leave_gateway(room, outlet);
   struct member **lost = xcalloc(room->n_members, sizeof(struct member *));
   for (size_t i = 0; i < room->n_members; i++) {
     if (room->members[i]->binding.outlet == outlet) lost[n++] = room->members[i];

@@ -1,7 +1,9 @@
 /* See worker/command.h. */
 #include "worker/command.h"
 #include "common/mem.h"
+#include "proto/codec.h"
 #include "proto/pb.h"
+#include "worker/manage.h"
 #include "worker/worker_metrics.h"
 
 typedef Heya__V1__Error__Code code;
@@ -28,11 +30,22 @@ static void answer_outcome(const struct asker *asker, uint32_t number, code resu
   answer_send(asker, &wrapper, HEYA__BUS__ATTACHMENT__UNCHANGED);
 }
 
-static void execute(const struct asker *asker, struct room *room, struct member *member, struct bytes payload,
+/* What is to be done: something for the kind, or `manage`. */
+struct order {
+  struct bytes payload;
+  const Heya__V1__Manage *manage; /* NULL: for the kind */
+};
+
+static code carry_out(struct room *room, struct member *member, const struct order *order, struct kind_reply *reply) {
+  if (order->manage) return manage_apply(room, member, order->manage, reply);
+  return room->kind->command(room, member, order->payload, reply);
+}
+
+static void execute(const struct asker *asker, struct room *room, struct member *member, const struct order *order,
                     struct worker_metrics *metrics) {
   struct kind_reply reply = {0};
   uint32_t number = member->window.last + 1;
-  code result = room->kind->command(room, member, payload, &reply);
+  code result = carry_out(room, member, order, &reply);
   struct bytes data = result == CODE(OK) ? buf_bytes(&reply.result) : (struct bytes){0};
   session_note(&member->window, result, reply.message, data);
   room_touch(room);
@@ -73,12 +86,28 @@ static void refuse_busy(const struct asker *asker, uint32_t number) {
 /* ---- in a room that ticks ---- */
 
 static void enqueue(const struct asker *asker, struct room *room, const struct member *member, uint32_t number,
-                    struct bytes payload) {
-  if (queue_add(&room->queue, member->player, number, asker->request, payload)) {
+                    const struct order *order) {
+  struct queued item = {.number = number, .request = asker->request, .manage = order->manage != NULL};
+  struct bytes payload = order->payload;
+  if (order->manage && !codec_pack(&room->effects->scratch, &order->manage->base, &payload))
+    mem_exhausted(payload.len);
+  snprintf(item.player, sizeof item.player, "%s", member->player);
+  item.payload = pb_bytes(payload).data;
+  item.len = payload.len;
+  if (queue_add(&room->queue, &item)) {
     room_touch(room);
   } else {
     refuse_busy(asker, number);
   }
+}
+
+/* Bytes that are no Manage, from an image, are one without a body: it is refused. */
+static const Heya__V1__Manage *unpack_manage(struct room *room, const struct queued *item) {
+  static const Heya__V1__Manage nothing = HEYA__V1__MANAGE__INIT;
+  ProtobufCMessage *message;
+  enum codec_result result = codec_unpack(&codec_limits_internal, &heya__v1__manage__descriptor,
+                                          &room->effects->scratch, item->payload, item->len, &message);
+  return result == CODEC_OK ? (const Heya__V1__Manage *)message : &nothing;
 }
 
 /* He waits for its answer already, and may have forgotten under which request. */
@@ -99,7 +128,9 @@ static struct asker asker_of(struct room *room, const struct member *member, uin
 static void run_one(struct room *room, const struct queued *item, struct worker_metrics *metrics) {
   struct member *member = room_member(room, item->player);
   struct asker asker = asker_of(room, member, item->request);
-  if (member) execute(&asker, room, member, bytes_of(item->payload, item->len), metrics);
+  struct order order = {.payload = bytes_of(item->payload, item->len)};
+  if (item->manage) order.manage = unpack_manage(room, item);
+  if (member) execute(&asker, room, member, &order, metrics);
   arena_reset(&room->effects->scratch);
 }
 
@@ -109,12 +140,12 @@ static void refuse_one(struct room *room, const struct queued *item, code why) {
 }
 
 void command_run_waiting(struct room *room, struct worker_metrics *metrics) {
-  struct queue waiting = room->queue;
-  size_t i = 0;
-  room->queue = (struct queue){0};
-  while (i < waiting.n && !room->completing) run_one(room, &waiting.items[i++], metrics);
-  while (i < waiting.n) refuse_one(room, &waiting.items[i++], CODE(ROOM_CLOSED));
-  queue_close(&waiting);
+  struct queued item;
+  while (!room->completing && queue_take(&room->queue, NULL, &item)) { /* one may kick the player of the next */
+    run_one(room, &item, metrics);
+    free(item.payload);
+  }
+  command_refuse_waiting(room, NULL, CODE(ROOM_CLOSED));
 }
 
 void command_refuse_waiting(struct room *room, const char *player, code why) {
@@ -129,16 +160,16 @@ void command_refuse_waiting(struct room *room, const char *player, code why) {
 
 void command_take(const struct asker *asker, struct room *room, struct member *member,
                   const Heya__Bus__Command *command, struct worker_metrics *metrics) {
-  struct bytes payload = bytes_of(command->payload.data, command->payload.len);
+  struct order order = {.payload = bytes_of(command->payload.data, command->payload.len), .manage = command->manage};
   uint32_t waiting = room->frames.hz ? queue_count(&room->queue, member->player) : 0;
   uint32_t next = member->window.last + waiting + 1;
   uint32_t number = command->number ? command->number : next;
   if (number > next) {
     refuse_gap(asker, number, next);
   } else if (number == next && room->frames.hz) {
-    enqueue(asker, room, member, number, payload);
+    enqueue(asker, room, member, number, &order);
   } else if (number == next) {
-    execute(asker, room, member, payload, metrics);
+    execute(asker, room, member, &order, metrics);
   } else if (!is_waiting(asker, room, member, number)) {
     bool known = session_judge(&member->window, number) == SESSION_DUPLICATE;
     if (known) answer_again(asker, member, number, metrics);

@@ -5,19 +5,19 @@
 
 #include "proto/client.pb-c.h"
 #include "proto/names.h"
+#include "proto/room_config.h"
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct arena;
-
-#define CONFIG_TEXT_MAX       64 /* bytes of a title or password */
-#define CONFIG_PROPERTIES_MAX 8
 
 struct config_property {
   char name[PROPERTY_NAME_MAX + 1];
   char value[PROPERTY_VALUE_MAX + 1];
 };
 
+/* Zero-initialised: all defaults. */
 struct config {
   char title[CONFIG_TEXT_MAX + 1];
   char password[CONFIG_TEXT_MAX + 1]; /* "": none */
@@ -27,11 +27,17 @@ struct config {
   size_t n_properties;
 };
 
-/* Takes what a client sent, which is hostile, for a kind that lets so many watch. Why not, or NULL; *out is then
- * unchanged if it is not NULL. `message` NULL: all defaults. */
-const char *config_take(struct config *out, const Heya__V1__Config *message, uint32_t kind_max_spectators);
+/* Takes what a client or an image says, which is hostile, of a room that lets so many watch. Why not, or NULL; *out
+ * is changed only if it is NULL. `message` NULL: all defaults. */
+const char *config_take(struct config *out, const Heya__V1__Config *message, uint32_t max_spectators);
+
+/* Whether it describes every property that the other does, by name. */
+bool config_has_names_of(const struct config *, const struct config *other);
 
 /* The same as a message, in the arena; strings point into the config. */
 Heya__V1__Config *config_to_proto(struct config *, struct arena *);
+
+/* The properties alone, config->n_properties of them. */
+Heya__V1__Property **config_properties(struct config *, struct arena *);
 
 #endif

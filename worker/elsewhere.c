@@ -81,9 +81,17 @@ static size_t seats_needed(const struct room *room, const Heya__Bus__Reserve *as
   return needed;
 }
 
+static bool any_is_banned(const struct room *room, const Heya__Bus__Reserve *asked) {
+  for (size_t i = 0; i < asked->n_seats; i++) {
+    if (room_bans(room, asked->seats[i]->player)) return true;
+  }
+  return false;
+}
+
 static code keep_seats(struct room *room, const Heya__Bus__Reserve *asked) {
   size_t needed = seats_needed(room, asked);
-  if (needed && room->locked) return CODE(ROOM_LOCKED);
+  if (any_is_banned(room, asked)) return CODE(BANNED);
+  if (needed && room_is_locked(room)) return CODE(ROOM_LOCKED);
   if (needed > seats_free(room)) return CODE(ROOM_FULL);
   for (size_t i = 0; i < asked->n_seats; i++) {
     const char *player = asked->seats[i]->player;

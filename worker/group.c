@@ -11,6 +11,10 @@ static bool is_among(const struct audience *audience, const struct member *membe
 }
 
 static void collect(struct room *room, const struct audience *audience) {
+  bool to_spectators = audience->n == 0 || audience->except;
+  for (size_t i = 0; to_spectators && i < room->n_spectators; i++) {
+    outlet_collect(room->spectators[i]->binding.outlet, room->spectators[i]->binding.conn);
+  }
   for (size_t i = 0; i < room->n_members; i++) {
     struct member *member = room->members[i];
     if (!member->binding.outlet) continue;

@@ -4,6 +4,7 @@
 #include "proto/codec.h"
 #include "proto/image.pb-c.h"
 #include "worker/kinds/registry.h"
+#include "worker/spectators.h"
 
 #define IMAGE_SCHEMA 1
 /* Times and event numbers beyond it are nonsense, and Redis's functions would refuse the commit they get into. */
@@ -49,14 +50,22 @@ static void save_member(struct room *room, struct member *member, Heya__Image__M
   save_outcomes(room, member, out);
 }
 
-static void save_members(struct room *room, Heya__Image__Room *image) {
-  Heya__Image__Member *members = scratch(room, room->n_members, sizeof *members);
-  image->members = scratch(room, room->n_members, sizeof *image->members);
-  image->n_members = room->n_members;
-  for (size_t i = 0; i < room->n_members; i++) {
-    save_member(room, room->members[i], &members[i]);
-    image->members[i] = &members[i];
+static Heya__Image__Member **save_members(struct room *room, struct member **members, size_t n) {
+  Heya__Image__Member *saved = scratch(room, n, sizeof *saved);
+  Heya__Image__Member **list = scratch(room, n, sizeof *list);
+  for (size_t i = 0; i < n; i++) {
+    save_member(room, members[i], &saved[i]);
+    list[i] = &saved[i];
   }
+  return list;
+}
+
+static void save_host_matters(struct room *room, Heya__Image__Room *image) {
+  image->config = config_to_proto(&room->config, &room->effects->scratch);
+  image->host_locked = room->host_locked;
+  image->banned = scratch(room, room->n_banned, sizeof *image->banned);
+  image->n_banned = room->n_banned;
+  for (size_t i = 0; i < room->n_banned; i++) image->banned[i] = room->banned[i];
 }
 
 static void save_timers(struct room *room, Heya__Image__Room *image) {
@@ -88,12 +97,13 @@ static void save_queue(struct room *room, Heya__Image__Room *image) {
   image->queue = scratch(room, room->queue.n, sizeof *image->queue);
   image->n_queue = room->queue.n;
   for (size_t i = 0; i < room->queue.n; i++) {
-    struct queued *waiting = &room->queue.items[i];
+    struct queued *waiting = queue_at(&room->queue, i);
     heya__image__queued__init(&items[i]);
     items[i].player = waiting->player;
     items[i].number = waiting->number;
     items[i].request = waiting->request;
     items[i].payload = (ProtobufCBinaryData){.len = waiting->len, .data = waiting->payload};
+    items[i].manage = waiting->manage;
     image->queue[i] = &items[i];
   }
 }
@@ -136,8 +146,12 @@ void image_save(struct room *room, struct buf *out) {
   image.lobby = room->lobby;
   image.told_free = room->told_free;
   image.asked = room->asked;
-  save_members(room, &image);
   save_seats(room, &image);
+  image.members = save_members(room, room->members, room->n_members);
+  image.n_members = room->n_members;
+  image.spectators = save_members(room, room->spectators, room->n_spectators);
+  image.n_spectators = room->n_spectators;
+  save_host_matters(room, &image);
   save_queue(room, &image);
   save_timers(room, &image);
   save_results(room, &image);
@@ -165,20 +179,21 @@ static bool load_window(struct member *member, const Heya__Image__Member *image)
   return true;
 }
 
-static bool load_member(struct room *room, const Heya__Image__Member *image) {
-  if (!player_is_valid(image->player, strlen(image->player))) return false;
-  if (!display_name_is_valid(image->name, strlen(image->name))) return false;
-  if (room_member(room, image->player)) return false;
-  if (!instance_is_valid(image->instance, strlen(image->instance))) return false;
+/* A member or spectator, who is in the room no other time; NULL if he makes no sense. The caller owns him. */
+static struct member *load_person(struct room *room, const Heya__Image__Member *image) {
+  if (!player_is_valid(image->player, strlen(image->player))) return NULL;
+  if (!display_name_is_valid(image->name, strlen(image->name))) return NULL;
+  if (room_member(room, image->player) || spectators_find(room, image->player)) return NULL;
+  if (!instance_is_valid(image->instance, strlen(image->instance))) return NULL;
   bool bound = image->gateway[0] != '\0';
-  if (bound && !process_id_is_valid(image->gateway, strlen(image->gateway))) return false;
-  if (bound == (image->away_until_ms != 0) || image->away_until_ms > NUMBER_MAX) return false;
+  if (bound && !process_id_is_valid(image->gateway, strlen(image->gateway))) return NULL;
+  if (bound == (image->away_until_ms != 0) || image->away_until_ms > NUMBER_MAX) return NULL;
 
   struct member *member =
       member_create(image->player, image->name, bytes_of(image->profile.data, image->profile.len));
   if (!copy_text(member->session, sizeof member->session, image->session) || !load_window(member, image)) {
     member_destroy(member);
-    return false;
+    return NULL;
   }
   if (bound) {
     struct binding binding = {
@@ -188,6 +203,12 @@ static bool load_member(struct room *room, const Heya__Image__Member *image) {
   member_note_client(member, image->instance, image->connection);
   member->away_until_ms = image->away_until_ms;
   member->line_changed = false;
+  return member;
+}
+
+static bool load_member(struct room *room, const Heya__Image__Member *image) {
+  struct member *member = load_person(room, image);
+  if (!member) return false;
   if (room->n_members == room->cap_members) {
     room->cap_members = room->cap_members ? 2 * room->cap_members : 4;
     room->members = xrealloc(room->members, room->cap_members * sizeof(struct member *));
@@ -197,15 +218,41 @@ static bool load_member(struct room *room, const Heya__Image__Member *image) {
   return true;
 }
 
+static bool load_spectator(struct room *room, const Heya__Image__Member *image) {
+  struct member *spectator = load_person(room, image);
+  if (!spectator) return false;
+  spectators_add(room, spectator);
+  return !member_is_away(spectator);
+}
+
+static bool load_banned(struct room *room, const Heya__Image__Room *image) {
+  if (image->n_banned > ROOM_BANNED_MAX) return false;
+  for (size_t i = 0; i < image->n_banned; i++) {
+    if (!player_is_valid(image->banned[i], strlen(image->banned[i]))) return false;
+    if (!room_ban(room, image->banned[i])) return false;
+  }
+  return true;
+}
+
+/* The kind may have let more watch once. */
+static bool load_host_matters(struct room *room, const Heya__Image__Room *image) {
+  room->host_locked = image->host_locked;
+  return !config_take(&room->config, image->config, UINT32_MAX) && load_banned(room, image);
+}
+
 /* Numbers of a player grow by one from his last one that was executed, as in the room that was saved. */
 static bool load_queue(struct room *room, const Heya__Image__Room *image) {
   for (size_t i = 0; i < image->n_queue; i++) {
     const Heya__Image__Queued *item = image->queue[i];
     const struct member *member = room_member(room, item->player);
     if (!member || item->number != member->window.last + queue_count(&room->queue, item->player) + 1) return false;
-    if (!queue_add(&room->queue, item->player, item->number, item->request,
-                   bytes_of(item->payload.data, item->payload.len)))
-      return false;
+    struct queued waiting = {.number = item->number,
+                             .request = item->request,
+                             .manage = item->manage,
+                             .payload = item->payload.data,
+                             .len = item->payload.len};
+    if (!copy_text(waiting.player, sizeof waiting.player, item->player)) return false;
+    if (!queue_add(&room->queue, &waiting)) return false;
   }
   return true;
 }
@@ -284,6 +331,10 @@ static const char *fill(struct room *room, const Heya__Image__Room *image) {
   for (size_t i = 0; i < image->n_members; i++) {
     if (!load_member(room, image->members[i])) return "bad member";
   }
+  for (size_t i = 0; i < image->n_spectators; i++) {
+    if (!load_spectator(room, image->spectators[i])) return "bad spectator";
+  }
+  if (!load_host_matters(room, image)) return "bad configuration or list of the banned";
   if (image->host[0]) room->host = room_member(room, image->host);
   if ((room->n_members == 0) != (room->host == NULL)) return "bad host";
   if ((room->n_members == 0) != (room->expire_at_ms != 0)) return "bad expiry";

@@ -3,6 +3,7 @@
 #include "worker/group.h"
 #include "worker/kinds/registry.h"
 #include "worker/request.h"
+#include "worker/spectators.h"
 #include "worker/worker_metrics.h"
 
 #define OPTIONS_MAX_BYTES 16384
@@ -113,10 +114,19 @@ static void seat_again(struct request *r, struct member *member) {
   }
 }
 
-/* The room's own conditions, then the kind's. NULL reply: nothing more to say than the code. */
-static code may_join(struct room *room, struct member *newcomer, struct kind_reply *reply) {
+/* Its maker knows the password, and comes back by the same create. */
+static bool knows_password(const struct room *room, const Heya__Bus__Join *join) {
+  if (*room->config.password == '\0' || join->mode == HEYA__BUS__MODE__CREATE) return true;
+  return strcmp(room->config.password, join->password) == 0;
+}
+
+/* The room's own conditions, then the kind's. */
+static code may_join(struct room *room, struct member *newcomer, const Heya__Bus__Join *join, bool created,
+                     struct kind_reply *reply) {
   bool expected = seats_are_kept_for(&room->seats, newcomer->player);
-  if (!expected && room->locked) return CODE(ROOM_LOCKED);
+  if (room_bans(room, newcomer->player)) return CODE(BANNED);
+  if (!expected && room_is_locked(room)) return CODE(ROOM_LOCKED);
+  if (!expected && !created && !knows_password(room, join)) return CODE(WRONG_PASSWORD);
   if (!expected && seats_free(room) == 0) return CODE(ROOM_FULL);
   return room->kind->join ? room->kind->join(room, newcomer, reply) : CODE(OK);
 }
@@ -128,7 +138,14 @@ static code open_room(struct request *r, const struct room_plan *plan, struct ki
     kind_refuse(reply, "max_members is at most %u", kind->max_members_limit);
     return CODE(INVALID_ARGUMENT);
   }
+  struct config config;
+  const char *fault = config_take(&config, plan->config, kind->max_spectators);
+  if (fault) {
+    kind_refuse(reply, "%s", fault);
+    return CODE(INVALID_ARGUMENT);
+  }
   struct room *room = room_create(kind, r->effects, &r->id);
+  room->config = config;
   if (plan->max_members) room->max_members = plan->max_members;
   room->created_ms = room->frames.base_ms = r->effects->entry.ms;
   room->event_epoch = r->effects->epoch;
@@ -173,16 +190,22 @@ static void take_first_seat(struct request *r, const struct room_plan *plan) {
   }
   struct room *room = r->room;
   struct member *member = room_member(room, r->entry->player);
+  if (join->spectate) {
+    spectators_join(r);
+    return;
+  }
   if (member) {
     seat_again(r, member);
     return;
   }
+  if (spectators_outdate(r)) return;
   member = member_create(r->entry->player, join->name, bytes_of(join->profile.data, join->profile.len));
-  result = may_join(room, member, &reply);
+  result = may_join(room, member, join, created, &reply);
   if (result == CODE(OK)) {
     member_bind(member, r->from, r->effects->entry.ms);
     member_note_client(member, join->instance, join->connection);
     room_stamp(r->effects, member->session, sizeof member->session);
+    spectators_make_way(r);
     room_seat(room, member);
     answer_with_snapshot(r, member, created, false);
     if (created) r->partition->metrics->rooms_opened++;
@@ -197,9 +220,10 @@ static void take_first_seat(struct request *r, const struct room_plan *plan) {
 
 bool join_apply(struct request *r) {
   const Heya__Bus__Join *join = r->entry->join;
-  struct room_plan plan = {.mode = join->mode,
+  struct room_plan plan = {.mode = join->spectate ? HEYA__BUS__MODE__JOIN : join->mode,
                            .options = bytes_of(join->options.data, join->options.len),
-                           .max_members = join->max_members};
+                           .max_members = join->max_members,
+                           .config = join->config};
   if (!display_name_is_valid(join->name, strlen(join->name))) return false;
   if (!instance_is_valid(join->instance, strlen(join->instance))) return false;
   if (r->id.derived && join->mode == HEYA__BUS__MODE__JOIN_OR_CREATE) return false;

@@ -54,6 +54,7 @@ struct kind {
   const char *name;           /* [a-z][a-z0-9_]{0,15} */
   uint32_t max_members;       /* of a room that does not say */
   uint32_t max_members_limit; /* a room may not ask for more */
+  uint32_t max_spectators;    /* how many may watch; 0: nobody */
   uint32_t empty_ms;          /* an empty room is kept for so long */
   uint32_t away_ms;           /* a disconnected member's seat is kept for so long */
   uint32_t tick_hz;           /* frames a second, up to KIND_TICK_HZ_MAX; 0: commands run as they come */
@@ -70,6 +71,11 @@ struct kind {
   void (*leave)(struct room *, struct member *, Heya__V1__LeaveReason);
   /* A member's command, hostile. Anything but OK must leave the state as it was. */
   kind_code (*command)(struct room *, struct member *, struct bytes payload, struct kind_reply *);
+  /* A member wants to be shown with another profile, hostile; member_profile is still the old one. NULL: refused. */
+  kind_code (*profile)(struct room *, struct member *, struct bytes profile, struct kind_reply *);
+  /* The host is about to do this, and it is sound: anything but OK forbids it, and must leave the state as it was.
+   * May be NULL. */
+  kind_code (*manage)(struct room *, struct member *host, const Heya__V1__Manage *, struct kind_reply *);
   /* A frame, after the commands that had come were executed. True if it changed anything that is to be saved; what it
    * sends is sent in any case. Needed if tick_hz is set. */
   bool (*tick)(struct room *, const struct kind_tick *);
@@ -85,7 +91,8 @@ struct kind {
   void (*save)(struct room *, struct buf *out);
   /* Instead of open, in a new owner. False if the bytes are not what save wrote: the room is then given up. */
   bool (*load)(struct room *, struct bytes state);
-  /* The encoded State that a joining member is shown. */
+  /* The encoded State that a joining member is shown; viewer NULL: somebody who watches, and sees what nobody's
+   * secret is. */
   void (*snapshot)(struct room *, const struct member *viewer, struct buf *out);
   /* What people and listings see of the room: call describe_property. May be NULL. */
   void (*describe)(const struct room *, struct describe *);
@@ -102,7 +109,7 @@ void *room_state(const struct room *);
 /* Redis's clock, Unix milliseconds, as of the entry being applied or of the frame's begin; the same for all that one
  * of them causes. It never goes back. */
 uint64_t room_time_ms(const struct room *);
-uint32_t room_max_members(const struct room *);
+uint32_t room_max_members(const struct room *); /* the host may change it */
 /* Scratch memory, valid until the current call into the kind returns. */
 struct arena *room_arena(struct room *);
 /* The options the room was made with; the bytes belong to the room. Changed ones are seen by later joiners. */
@@ -121,7 +128,8 @@ bool member_is_away(const struct member *);
 
 /* ---- what a kind may do ---- */
 
-/* Send an event (an encoded Event of the kind) to members, away ones included: they read it when they resume. */
+/* Send an event (an encoded Event of the kind) to members, away ones included: they read it when they resume. What is
+ * for all, or for all but some, goes to those who watch too. */
 void room_send_all(struct room *, struct bytes event);
 void room_send_except(struct room *, const struct member *, struct bytes event);
 void room_send_only(struct room *, struct member *const *members, size_t n, struct bytes event);

@@ -20,19 +20,24 @@ struct queued {
   char player[PLAYER_MAX + 1];
   uint32_t number;  /* in his session */
   uint32_t request; /* to be echoed: of the last time that it was sent */
+  bool manage;      /* the payload is an encoded heya.v1.Manage, else the kind's */
   void *payload;    /* owned */
   size_t len;
 };
 
 /* Zero-initialised it is empty. */
 struct queue {
-  struct queued *items; /* oldest first */
-  size_t n, cap, bytes;
+  struct queued *items; /* see queue_at */
+  size_t first, n, cap, bytes;
 };
 
 void queue_close(struct queue *);
-/* Copies the payload. False when it is full: then nothing has changed. */
-bool queue_add(struct queue *, const char *player, uint32_t number, uint32_t request, struct bytes payload);
+/* Copies the item with its payload. False when it is full: then nothing has changed. */
+bool queue_add(struct queue *, const struct queued *);
+/* Oldest first, i < n. */
+static inline struct queued *queue_at(const struct queue *queue, size_t i) {
+  return &queue->items[queue->first + i];
+}
 /* NULL: it does not wait. */
 struct queued *queue_find(const struct queue *, const char *player, uint32_t number);
 /* How many of his wait. */

@@ -5,8 +5,8 @@
 #include <inttypes.h>
 #include <stdarg.h>
 
-#define PROPERTIES_MAX 16
-#define FIELDS_MAX     (16 + PROPERTIES_MAX)
+#define PROPERTIES_MAX 16 /* of a kind */
+#define FIELDS_MAX     (24 + PROPERTIES_MAX + CONFIG_PROPERTIES_MAX)
 
 /* What `describe` of a kind writes into. */
 struct describe {
@@ -43,19 +43,40 @@ static void add_number(struct describe *d, const char *name, uint64_t value) {
   add_text(d, name, text);
 }
 
-void describe_property(struct describe *d, const char *name, const char *format, ...) {
+static void add_property(struct describe *d, const char *name, const char *value) {
   char field[PROPERTY_NAME_MAX + 3];
+  snprintf(field, sizeof field, "p:%s", name);
+  add_field(d, keep(d->arena, bytes_of_str(field)).data, keep(d->arena, bytes_of_str(value)));
+  if (d->names.len) buf_append_char(&d->names, ' ');
+  buf_append_str(&d->names, name);
+}
+
+void describe_property(struct describe *d, const char *name, const char *format, ...) {
   char value[PROPERTY_VALUE_MAX + 1];
   if (d->n_properties == PROPERTIES_MAX || !property_name_is_valid(name, strlen(name))) return;
   va_list args;
   va_start(args, format);
   room_print_text(value, sizeof value, format, args);
   va_end(args);
-  snprintf(field, sizeof field, "p:%s", name);
-  add_field(d, keep(d->arena, bytes_of_str(field)).data, keep(d->arena, bytes_of_str(value)));
-  if (d->names.len) buf_append_char(&d->names, ' ');
-  buf_append_str(&d->names, name);
+  add_property(d, name, value);
   d->n_properties++;
+}
+
+static bool is_described(const struct describe *d, size_t first, const char *name) {
+  char field[PROPERTY_NAME_MAX + 3];
+  snprintf(field, sizeof field, "p:%s", name);
+  for (size_t i = first; i < d->n_fields; i++) {
+    if (bytes_equal_str(d->fields[i].name, field)) return true;
+  }
+  return false;
+}
+
+/* The host's, beside those of the kind, which begin at field `first`. */
+static void add_config_properties(struct describe *d, size_t first, const struct config *config) {
+  for (size_t i = 0; i < config->n_properties; i++) {
+    const struct config_property *property = &config->properties[i];
+    if (!is_described(d, first, property->name)) add_property(d, property->name, property->value);
+  }
 }
 
 static const char *status_text(const struct room *room) {
@@ -74,6 +95,10 @@ static void add_facts(struct room *room, struct describe *d) {
   add_text(d, "host", room->host ? room->host->player : "");
   add_number(d, "members", room->n_members);
   add_number(d, "max_members", room->max_members);
+  add_number(d, "spectators", room->n_spectators);
+  add_text(d, "title", room->config.title);
+  add_number(d, "password", room->config.password[0] != '\0');
+  add_number(d, "private", room->config.is_private);
   add_number(d, "partition", room->effects->partition);
   add_number(d, "created_ms", room->created_ms);
   add_text(d, "incarnation", room->incarnation);
@@ -85,11 +110,12 @@ static uint64_t hash_bytes(uint64_t hash, struct bytes bytes) { /* FNV-1a, with 
   return (hash ^ 0xff) * 0x100000001b3u;
 }
 
-/* What the kind says of the room, if it says anything else than in the last record. */
+/* What the kind and the host say of the room, if it says anything else than in the last record. */
 static void add_properties(struct room *room, struct describe *d) {
   size_t first = d->n_fields;
   uint64_t hash = 0xcbf29ce484222325u;
   if (room->kind->describe) room->kind->describe(room, d);
+  add_config_properties(d, first, &room->config);
   for (size_t i = first; i < d->n_fields; i++) {
     hash = hash_bytes(hash_bytes(hash, d->fields[i].name), d->fields[i].value);
   }
@@ -166,6 +192,7 @@ static void record_log(struct room *room, struct arena *arena, struct commit_roo
 }
 
 void record_room(struct room *room, struct arena *arena, struct commit_room *out) {
+  bool facts = room->changes.whole || room->changes.facts;
   *out = (struct commit_room){
       .id = room->id,
       .kind = room->kind->name,
@@ -174,7 +201,8 @@ void record_room(struct room *room, struct arena *arena, struct commit_room *out
       .deadline = room->changes.deadline,
       .deadline_ms = room->deadline_ms,
       .round = room->round,
-      .listed_ms = room->changes.whole || room->changes.facts ? room->created_ms : 0,
+      .unlisted = facts && room->config.is_private,
+      .listed_ms = facts && !room->config.is_private ? room->created_ms : 0,
   };
   if (out->whole) out->deadline = room->deadline_ms ? COMMIT_DEADLINE_SET : COMMIT_DEADLINE_KEEP;
   effects_enter(room->effects, UINT32_MAX, room->id); /* STORE_BLAME_ALL */

@@ -1,8 +1,10 @@
 /* The life of a room: seats, host, empty time, timers, end. What kinds see of it is in worker/room_kind.c. */
 #include "worker/room.h"
 #include "common/mem.h"
+#include "worker/answer.h"
 #include "worker/command.h"
 #include "worker/group.h"
+#include "worker/spectators.h"
 #include "worker/tick.h"
 #include <inttypes.h>
 
@@ -24,6 +26,8 @@ void room_destroy(struct room *room) {
   HASH_CLEAR(hh, room->by_player);
   room_changes_clear(room);
   for (size_t i = 0; i < room->n_members; i++) member_destroy(room->members[i]);
+  spectators_close(room);
+  free(room->banned);
   free(room->changes.removed);
   backlog_close(&room->backlog);
   queue_close(&room->queue);
@@ -71,7 +75,34 @@ void room_stamp(const struct effects *effects, char *out, size_t size) {
 
 Heya__V1__Status room_status(const struct room *room) {
   if (room->n_members == 0) return HEYA__V1__STATUS__EMPTY;
-  return room->locked ? HEYA__V1__STATUS__LOCKED : HEYA__V1__STATUS__OPEN;
+  return room_is_locked(room) ? HEYA__V1__STATUS__LOCKED : HEYA__V1__STATUS__OPEN;
+}
+
+bool room_is_locked(const struct room *room) {
+  return room->locked || room->host_locked;
+}
+
+bool room_bans(const struct room *room, const char *player) {
+  for (size_t i = 0; i < room->n_banned; i++) {
+    if (strcmp(room->banned[i], player) == 0) return true;
+  }
+  return false;
+}
+
+bool room_ban(struct room *room, const char *player) {
+  if (room->n_banned == ROOM_BANNED_MAX || room_bans(room, player)) return false;
+  room->banned = xrealloc(room->banned, (room->n_banned + 1) * sizeof *room->banned);
+  snprintf(room->banned[room->n_banned++], sizeof *room->banned, "%s", player);
+  seats_give_up(&room->seats, player);
+  return true;
+}
+
+void room_unban(struct room *room, const char *player) {
+  for (size_t i = 0; i < room->n_banned; i++) {
+    if (strcmp(room->banned[i], player) != 0) continue;
+    memmove(room->banned[i], room->banned[i + 1], (--room->n_banned - i) * sizeof *room->banned);
+    return;
+  }
 }
 
 /* ---- members ---- */
@@ -91,6 +122,7 @@ static void set_host(struct room *room, struct member *host) {
 
 void room_seat(struct room *room, struct member *member) {
   bool was_empty = room->n_members == 0;
+  struct audience others = {.players = &member, .n = 1, .except = true};
   if (room->n_members == room->cap_members) {
     room->cap_members = room->cap_members ? 2 * room->cap_members : 4;
     room->members = xrealloc(room->members, room->cap_members * sizeof(struct member *));
@@ -106,12 +138,13 @@ void room_seat(struct room *room, struct member *member) {
     tick_resume(room);
   }
   room_touch_facts(room);
-  if (was_empty) return;
+  if (was_empty && room->n_spectators == 0) return; /* nobody is there to hear it */
   Heya__V1__Event event = HEYA__V1__EVENT__INIT;
   Heya__V1__Member proto = member_to_proto(member);
   event.body_case = HEYA__V1__EVENT__BODY_JOINED;
   event.joined = &proto;
-  group_send(room, (struct audience){.players = &member, .n = 1, .except = true}, &event);
+  group_send(room, others, &event);
+  if (was_empty) send_player_event(room, HEYA__V1__EVENT__BODY_HOST, member, others);
 }
 
 static void take_seat_away(struct room *room, struct member *member) {
@@ -134,7 +167,7 @@ static void note_removed_line(struct room *room, const struct member *member) {
 static void become_empty(struct room *room) {
   uint64_t last_seat_ms = seats_last_end_ms(&room->seats);
   room->host = NULL;
-  room->locked = false;
+  room->locked = room->host_locked = false;
   room->expire_at_ms = room->effects->entry.ms + room->kind->empty_ms;
   if (room->expire_at_ms < last_seat_ms) room->expire_at_ms = last_seat_ms;
 }
@@ -159,7 +192,7 @@ void room_unseat(struct room *room, struct member *member, Heya__V1__LeaveReason
   bool was_host = room->host == member;
   if (was_host) room->host = room->n_members ? room->members[0] : NULL;
   if (was_host && room->host) room->host->line_changed = true;
-  if (room->n_members) {
+  if (room->n_members || room->n_spectators) {
     Heya__V1__Event event = HEYA__V1__EVENT__INIT;
     Heya__V1__MemberLeft left = HEYA__V1__MEMBER_LEFT__INIT;
     left.player = member->player;
@@ -167,11 +200,23 @@ void room_unseat(struct room *room, struct member *member, Heya__V1__LeaveReason
     event.body_case = HEYA__V1__EVENT__BODY_MEMBER_LEFT;
     event.member_left = &left;
     group_send(room, (struct audience){0}, &event);
-    if (was_host) send_player_event(room, HEYA__V1__EVENT__BODY_HOST, room->host, (struct audience){0});
+    if (was_host && room->host) send_player_event(room, HEYA__V1__EVENT__BODY_HOST, room->host, (struct audience){0});
   }
   if (room->kind->leave) room->kind->leave(room, member, reason);
   member_destroy(member);
   if (room->n_members == 0) become_empty(room);
+}
+
+void room_kick(struct room *room, struct member *member) {
+  answer_detached(&(struct asker){.effects = room->effects, .from = member->binding, .room = room->id},
+                  HEYA__V1__ERROR__CODE__PLAYER_KICKED);
+  room_unseat(room, member, HEYA__V1__LEAVE_REASON__KICKED);
+}
+
+void room_hand_over(struct room *room, struct member *host) {
+  room->host->line_changed = host->line_changed = true;
+  set_host(room, host);
+  send_player_event(room, HEYA__V1__EVENT__BODY_HOST, host, (struct audience){0});
 }
 
 void room_set_away(struct room *room, struct member *member) {
@@ -249,20 +294,17 @@ bool room_has_ended(const struct room *room) {
   return room->incarnation[0] == '\0';
 }
 
-static void detach(struct room *room, struct member *member) {
-  Heya__V1__ServerMessage message = HEYA__V1__SERVER_MESSAGE__INIT;
-  Heya__V1__Detached detached = HEYA__V1__DETACHED__INIT;
-  detached.room = room->id;
-  detached.reason = room->close_reason == HEYA__V1__CLOSE_REASON__FAILED ? HEYA__V1__ERROR__CODE__ROOM_FAILED
-                                                                         : HEYA__V1__ERROR__CODE__ROOM_CLOSED;
-  message.body_case = HEYA__V1__SERVER_MESSAGE__BODY_DETACHED;
-  message.detached = &detached;
-  effects_answer(room->effects, member->binding, room->id, &message, HEYA__BUS__ATTACHMENT__DETACHED);
+static void detach_all(struct room *room, struct member **those, size_t n, Heya__V1__Error__Code why) {
+  for (size_t i = 0; i < n; i++) {
+    answer_detached(&(struct asker){.effects = room->effects, .from = those[i]->binding, .room = room->id}, why);
+  }
 }
 
 void room_end(struct room *room, Heya__V1__CloseReason reason) {
+  Heya__V1__Error__Code why = reason == HEYA__V1__CLOSE_REASON__FAILED ? HEYA__V1__ERROR__CODE__ROOM_FAILED
+                                                                       : HEYA__V1__ERROR__CODE__ROOM_CLOSED;
   room->close_reason = reason;
-  if (room->n_members) {
+  if (room->n_members || room->n_spectators) {
     Heya__V1__Event event = HEYA__V1__EVENT__INIT;
     Heya__V1__RoomClosed closed = HEYA__V1__ROOM_CLOSED__INIT;
     closed.reason = reason;
@@ -270,10 +312,9 @@ void room_end(struct room *room, Heya__V1__CloseReason reason) {
     event.closed = &closed;
     group_send(room, (struct audience){0}, &event);
   }
-  command_refuse_waiting(room, NULL,
-                         reason == HEYA__V1__CLOSE_REASON__FAILED ? HEYA__V1__ERROR__CODE__ROOM_FAILED
-                                                                  : HEYA__V1__ERROR__CODE__ROOM_CLOSED);
-  for (size_t i = 0; i < room->n_members; i++) detach(room, room->members[i]);
+  command_refuse_waiting(room, NULL, why);
+  detach_all(room, room->members, room->n_members, why);
+  detach_all(room, room->spectators, room->n_spectators, why);
   effects_ended(room->effects, room->id, room->kind->name,
                 room->derived ? room->effects->entry.ms + TOMB_MS + TOMB_MARGIN_MS : 0);
   room->incarnation[0] = '\0';

@@ -10,6 +10,7 @@
 #include "common/buf.h"
 #include "proto/names.h"
 #include "worker/backlog.h"
+#include "worker/config.h"
 #include "worker/effects.h"
 #include "worker/frames.h"
 #include "worker/kind.h"
@@ -52,12 +53,16 @@ struct room {
   uint64_t seq;         /* of its last event */
   uint64_t event_epoch; /* in which that was; while there was none, in which the room was made */
   uint32_t max_members;
-  bool derived; /* made by create: leaves a tomb */
-  bool locked;
-  bool is_shell;   /* without a state: its kind is not to be called any more */
-  bool completing; /* ends after the current call into the kind */
+  bool derived;     /* made by create: leaves a tomb */
+  bool locked;      /* by its kind */
+  bool host_locked; /* by its host: each of the two keeps newcomers out */
+  bool is_shell;    /* without a state: its kind is not to be called any more */
+  bool completing;  /* ends after the current call into the kind */
   Heya__V1__CloseReason close_reason;
   uint64_t expire_at_ms; /* stream time; 0 while anyone is in the room */
+  struct config config;
+  char (*banned)[PLAYER_MAX + 1]; /* by its host; at most ROOM_BANNED_MAX */
+  size_t n_banned;
   struct buf options;
   void *state;
   struct member **members; /* longest-seated first; the host is among them */
@@ -68,6 +73,8 @@ struct room {
   char lobby[ROOM_ID_MAX + 1]; /* a room that is told how many seats are free; "": none */
   uint32_t told_free;          /* what it was told last */
   uint32_t asked;              /* questions to other rooms that were not answered yet */
+  struct member **spectators;  /* connected, without a seat: see worker/spectators.h */
+  size_t n_spectators;
   struct room_timer timers[ROOM_TIMERS_MAX];
   size_t n_timers;
   struct room_result *results;
@@ -89,6 +96,8 @@ struct room {
   UT_hash_handle hh;  /* in the repository */
 };
 
+#define ROOM_BANNED_MAX 256
+
 struct room *room_create(const struct kind *, struct effects *, const struct room_id *);
 void room_destroy(struct room *);
 
@@ -103,6 +112,11 @@ bool room_saves_now(const struct room *);
 void room_changes_clear(struct room *);
 
 Heya__V1__Status room_status(const struct room *);
+bool room_is_locked(const struct room *); /* by its host or its kind */
+bool room_bans(const struct room *, const char *player);
+/* False: he is banned already, or so many are. He stays where he is. */
+bool room_ban(struct room *, const char *player);
+void room_unban(struct room *, const char *player);
 /* When it wants room_fire in stream time; 0: never. */
 uint64_t room_next_due_ms(const struct room *);
 /* Does what is due at the partition's time. The room may have ended afterwards (room_has_ended). */
@@ -120,6 +134,10 @@ void room_await(struct room *);
 /* Keeps a seat for a player until a stream time; an empty room waits for him. Whether there is one is up to the
  * caller. */
 void room_keep_seat(struct room *, const char *player, uint64_t until_ms);
+/* Out he goes, and his connection is told why (PLAYER_KICKED). */
+void room_kick(struct room *, struct member *);
+/* Nobody else is host any more; all are told. */
+void room_hand_over(struct room *, struct member *host);
 
 /* Tells everybody that it has ended, detaches their connections, and leaves a tomb if it was derived. */
 void room_end(struct room *, Heya__V1__CloseReason);
@@ -131,8 +149,14 @@ void room_stamp(const struct effects *, char *out, size_t size);
  * and images, whose reader refuses the whole for half a character. */
 void room_print_text(char *out, size_t size, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
 
-/* As clients see it; the proto's memory is the scratch arena. `viewer` decides what of the state is shown. */
+/* As clients see it; the proto's memory is the scratch arena. `viewer` decides what of the state is shown; NULL:
+ * somebody who only watches. */
 Heya__V1__Snapshot *room_snapshot(struct room *, const struct member *viewer);
+/* What its host may have changed; likewise. */
+Heya__V1__Facts *room_facts(struct room *);
+void room_tell_facts(struct room *);
+/* A word of those who run the server, to all who are there. `text` is one of UTF-8. */
+void room_notice(struct room *, const char *text);
 
 #define TOMB_MS (10 * 60 * 1000)
 /* How much longer its key lives: longer than a failover, so that the next owner finds it in time. */

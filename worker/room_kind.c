@@ -155,28 +155,3 @@ void room_results_hide(struct room *room) {
   room->changes.results = true;
   room_touch(room);
 }
-
-Heya__V1__Snapshot *room_snapshot(struct room *room, const struct member *viewer) {
-  struct arena *arena = &room->effects->scratch;
-  Heya__V1__Snapshot *snapshot = arena_alloc(arena, sizeof *snapshot);
-  Heya__V1__Member *members = arena_alloc(arena, (room->n_members + 1) * sizeof *members);
-  Heya__V1__Member **pointers = arena_alloc(arena, (room->n_members + 1) * sizeof *pointers);
-  struct buf state = {0};
-  room->kind->snapshot(room, viewer, &state);
-  void *state_copy = arena_copy(arena, buf_bytes(&state));
-  if (!snapshot || !members || !pointers || !state_copy) mem_exhausted(state.len);
-  heya__v1__snapshot__init(snapshot);
-  for (size_t i = 0; i < room->n_members; i++) {
-    members[i] = member_to_proto(room->members[i]);
-    pointers[i] = &members[i];
-  }
-  snapshot->status = room_status(room);
-  if (room->host) snapshot->host = room->host->player;
-  snapshot->max_members = room->max_members;
-  snapshot->n_members = room->n_members;
-  snapshot->members = pointers;
-  snapshot->options = (ProtobufCBinaryData){.len = room->options.len, .data = room->options.data};
-  snapshot->state = (ProtobufCBinaryData){.len = state.len, .data = state_copy};
-  buf_close(&state);
-  return snapshot;
-}

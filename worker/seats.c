@@ -63,5 +63,5 @@ void seats_let_pass(struct seats *seats, uint64_t now_ms) {
 
 uint32_t seats_free(const struct room *room) {
   size_t taken = room->n_members + room->seats.n;
-  return room->locked || taken >= room->max_members ? 0 : room->max_members - (uint32_t)taken;
+  return room_is_locked(room) || taken >= room->max_members ? 0 : room->max_members - (uint32_t)taken;
 }

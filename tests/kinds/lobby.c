@@ -195,6 +195,18 @@ Test(lobby, who_is_refused_by_a_room_gets_another) {
   cr_assert(room->asks[4].open);
 }
 
+Test(lobby, who_is_banned_from_a_room_gets_a_new_one_and_others_go_there_still) {
+  open_with(3);
+  quick("p0");
+  room_answer(room, 0, CODE(OK));
+  quick("p1");
+  room_answer(room, 1, CODE(BANNED));
+  cr_assert(room->asks[2].open);
+  cr_assert_str_eq(room->asks[2].players[0], "p1");
+  quick("p2");
+  cr_assert_str_eq(room->asks[3].id, room->asks[0].id);
+}
+
 Test(lobby, who_cannot_have_a_room_made_is_told) {
   open_with(2);
   quick("p0");

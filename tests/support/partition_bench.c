@@ -145,7 +145,7 @@ static void room_write(struct bench *bench, const struct commit_room *record) {
       snprintf(room->id, sizeof room->id, "%s", record->id);
     }
     keys_delete(room);
-    room->listed = record->listed_ms > 0;
+    room->listed = false;
   }
   cr_assert(room, "%s is not there and not written whole", record->id);
   hash_write(&room->fields, record->fields, record->n_fields);
@@ -159,6 +159,8 @@ static void room_write(struct bench *bench, const struct commit_room *record) {
   } else if (record->deadline == COMMIT_DEADLINE_CLEAR) {
     room->deadline_ms = room->round = 0;
   }
+  if (record->listed_ms) room->listed = true;
+  if (record->unlisted) room->listed = false;
   if (record->expire_at_ms) room->expire_at_ms = record->expire_at_ms;
 }
 
@@ -187,7 +189,7 @@ static void expect_stored(struct bench *bench, struct room *room) {
   expect_equal("results", &keys->results, record.results, record.n_results);
   cr_assert_eq(keys->deadline_ms, room->deadline_ms);
   cr_assert_eq(keys->expire_at_ms, room->expire_at_ms ? room->expire_at_ms + RECORD_EXPIRE_MARGIN_MS : 0);
-  cr_assert(keys->listed);
+  cr_assert_eq(keys->listed, !room->config.is_private);
 }
 
 /* ---- what is heard ---- */
@@ -351,6 +353,15 @@ void bench_join_by(struct bench *bench, uint64_t ms, struct bench_from from, str
   feed_one(bench, ms, from.gateway, &entry);
 }
 
+void bench_join_saying(struct bench *bench, uint64_t ms, struct bench_from from, const char *room, const char *player,
+                       const Heya__Bus__Join *join) {
+  Heya__Bus__Entry entry = entry_of(from, room, player);
+  Heya__Bus__Join copy = *join;
+  entry.body_case = HEYA__BUS__ENTRY__BODY_JOIN;
+  entry.join = &copy;
+  feed_one(bench, ms, from.gateway, &entry);
+}
+
 void bench_resume(struct bench *bench, uint64_t ms, struct bench_from from, const char *room, const char *player,
                   const struct bench_place *place) {
   Heya__Bus__Entry entry = entry_of(from, room, player);
@@ -388,6 +399,24 @@ void bench_command(struct bench *bench, uint64_t ms, struct bench_from from, con
   entry.body_case = HEYA__BUS__ENTRY__BODY_COMMAND;
   entry.command = &command;
   feed_one(bench, ms, from.gateway, &entry);
+}
+
+void bench_manage(struct bench *bench, uint64_t ms, struct bench_from from, const char *room, const char *player,
+                  uint32_t number, const Heya__V1__Manage *manage) {
+  Heya__Bus__Entry entry = entry_of(from, room, player);
+  Heya__Bus__Command command = HEYA__BUS__COMMAND__INIT;
+  Heya__V1__Manage copy = *manage;
+  command.number = number;
+  command.manage = &copy;
+  entry.body_case = HEYA__BUS__ENTRY__BODY_COMMAND;
+  entry.command = &command;
+  feed_one(bench, ms, from.gateway, &entry);
+}
+
+void bench_frame(struct bench *bench, uint64_t now_ms) {
+  struct partition_frame frame;
+  partition_run_frame(&bench->partition, now_ms * 1000, &frame);
+  if (!bench->by_hand) bench_commit(bench);
 }
 
 void bench_disconnected(struct bench *bench, uint64_t ms, struct bench_from from, const char *room) {

@@ -126,6 +126,9 @@ struct bench_client {
 };
 void bench_join_by(struct bench *, uint64_t ms, struct bench_from, struct bench_client, const char *room,
                    const char *player, Heya__Bus__Mode);
+/* A join with all that it says. */
+void bench_join_saying(struct bench *, uint64_t ms, struct bench_from, const char *room, const char *player,
+                       const Heya__Bus__Join *);
 /* Where somebody was before his connection was lost. */
 struct bench_place {
   char session[64], incarnation[64];
@@ -137,12 +140,16 @@ void bench_resume(struct bench *, uint64_t ms, struct bench_from, const char *ro
 void bench_leave(struct bench *, uint64_t ms, struct bench_from, const char *room, const char *player);
 void bench_command(struct bench *, uint64_t ms, struct bench_from, const char *room, const char *player,
                    uint32_t number, struct bytes payload);
+void bench_manage(struct bench *, uint64_t ms, struct bench_from, const char *room, const char *player,
+                  uint32_t number, const Heya__V1__Manage *);
 void bench_disconnected(struct bench *, uint64_t ms, struct bench_from, const char *room);
 void bench_time(struct bench *, uint64_t ms);
 void bench_gateway_gone(struct bench *, uint64_t ms, const char *gateway);
 
 /* What the last commit appended to its own stream comes in; false if that was nothing. */
 bool bench_pass_on(struct bench *, uint64_t ms);
+/* The next frame of any room, if it is due by this time of Redis's clock. */
+void bench_frame(struct bench *, uint64_t now_ms);
 
 /* Encoded kinds' commands; valid until the next commit. */
 struct bytes bench_say(struct bench *, const char *text);

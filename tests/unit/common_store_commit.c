@@ -84,7 +84,7 @@ Test(store_commit, a_full_room_is_in_the_order_the_function_reads) {
   struct cursor cursor = {.args = &args};
   expect_all(&cursor, TEXTS("FCALL", FUNCTION_COMMIT, "0", "heya:", "w", "10", "4096", "1"));
   expect_all(&cursor, TEXTS("4 9 18446744073709551615-12 100 1 1 1"));
-  expect_all(&cursor, TEXTS("live/x live 101 set 222 3 0 111 333 64 2 1 1 1 1 1 2"));
+  expect_all(&cursor, TEXTS("live/x live 1010 set 222 3 0 111 333 64 2 1 1 1 1 1 2"));
   expect_all(&cursor, TEXTS("status", "open", "image"));
   cr_assert(bytes_equal(take(&cursor), bytes_of("\0\1", 2)));
   expect_all(&cursor, TEXTS("old", "bob", "Bob", "ann", "bob", "1", "ann"));
@@ -101,7 +101,7 @@ Test(store_commit, a_room_that_is_gone_says_until_when_its_tomb_stands) {
   struct redis_args args = {0};
   store_commit_flatten(&(struct commit){.worker = "w", .segments = &segment, .n_segments = 1}, &terms, &args);
   struct cursor cursor = {.args = &args, .at = 8};
-  expect_all(&cursor, TEXTS("0 1 0-0 0 1 0 0", "chat/x chat 010 clear 0 0 600000 0 0 64 0 0 0 0 0 0 0"));
+  expect_all(&cursor, TEXTS("0 1 0-0 0 1 0 0", "chat/x chat 0100 clear 0 0 600000 0 0 64 0 0 0 0 0 0 0"));
   cr_assert_eq(cursor.at, args.n);
   redis_args_close(&args);
 }
@@ -127,7 +127,7 @@ Test(store_commit, reused_arguments_allocate_nothing_and_forget_the_last_commit)
     struct cursor cursor = {.args = &args, .at = 9};
     for (size_t i = 0; i < n; i++) {
       char head[128];
-      snprintf(head, sizeof head, "chat/r%zu chat 000 keep 0 0 0 %zu 0 64 0 0 0 0 0 0 0", i, 1000000 + i);
+      snprintf(head, sizeof head, "chat/r%zu chat 0000 keep 0 0 0 %zu 0 64 0 0 0 0 0 0 0", i, 1000000 + i);
       expect(&cursor, head);
     }
     cr_assert_eq(cursor.at, args.n);

@@ -367,7 +367,12 @@ Test(listing, rows_that_make_no_sense_are_left_out) {
   struct property many[40];
   for (size_t i = 0; i < 40; i++) many[i] = (struct property){i % 2 ? "level" : "Bad", "7"};
   struct store_list_row rows[] = {
-      {.room = "live/a", .status = "open, or so it is said", .host = "\xff", .properties = many, .n_properties = 40},
+      {.room = "live/a",
+       .status = "open, or so it is said",
+       .host = "\xff",
+       .title = "two\nlines",
+       .properties = many,
+       .n_properties = 40},
       {.room = "chat/b", .status = "open", .host = "bob", .properties = many, .n_properties = 40},
       {.room = "live/c:members", .status = "open", .host = "bob", .properties = many, .n_properties = 40}};
   ask("level == 7", "host", "", 0);
@@ -375,6 +380,7 @@ Test(listing, rows_that_make_no_sense_are_left_out) {
   const Heya__V1__Rooms *found = fake_client_hear(ann)->rooms;
   cr_assert_eq(found->n_rooms, 1);
   cr_assert_str_eq(found->rooms[0]->host, "");
+  cr_assert_str_eq(found->rooms[0]->title, "");
   cr_assert_eq(found->rooms[0]->status, HEYA__V1__STATUS__CLOSED);
-  cr_assert_eq(found->rooms[0]->n_properties, 16);
+  cr_assert_eq(found->rooms[0]->n_properties, 20); /* and the cap is 24 */
 }

@@ -199,6 +199,17 @@ Test(elsewhere, a_locked_room_takes_those_whose_seats_were_kept_and_keeps_no_mor
   cr_assert(is_in(bob));
 }
 
+Test(elsewhere, no_seat_is_kept_for_who_is_banned) {
+  ask(T, (struct question){.open = true, .from = ASKER, .players = "ann bob", .max_members = 4});
+  struct room *room = bench_room(&bench, ROOM);
+  room_ban(room, "bob");
+  cr_assert_not(seats_are_kept_for(&room->seats, "bob"));
+  room_touch(room);
+  ask(T + 1, (struct question){.from = ASKER, .players = "bob cem"});
+  expect_answer(CODE(BANNED), false);
+  cr_assert_eq(room->seats.n, 1);
+}
+
 /* ---- news for a lobby ---- */
 
 /* What it is told in the last commit: free seats, -1 that the room has ended, -2 nothing. */

@@ -1,5 +1,6 @@
 /* Promises of a room's image: a successor gets exactly what was saved, and nothing that is not sound. */
 #include "proto/image.pb-c.h"
+#include "proto/pb.h"
 #include "tests/support/partition_bench.h"
 #include "worker/image.h"
 
@@ -32,6 +33,35 @@ static struct room *load(const char *id, struct bytes image, const char **reason
   return room;
 }
 
+/* What the host and those who watch add to an image. */
+static void host_and_spectators(uint64_t ms, const char *room, const char *host) {
+  static const char *const titles[] = {"", "late show"};
+  Heya__V1__Manage action = HEYA__V1__MANAGE__INIT;
+  Heya__V1__Change change = HEYA__V1__CHANGE__INIT;
+  Heya__V1__Config config = HEYA__V1__CONFIG__INIT;
+  Heya__V1__Property property = HEYA__V1__PROPERTY__INIT, *properties[] = {&property};
+  Heya__Bus__Join join = HEYA__BUS__JOIN__INIT;
+  join.spectate = true;
+  bench_join_saying(&bench, ms, (struct bench_from){"g-3", 1 + (uint64_t)rand() % 3, 1}, room, "eve", &join);
+  config.title = pb_text(titles[rand() % 2]);
+  config.private_ = rand() % 2;
+  property.name = pb_text("region");
+  config.properties = properties;
+  config.n_properties = (size_t)rand() % 2;
+  change.config = &config;
+  struct room *there = bench_room(&bench, room);
+  if (!there || !room_member(there, host)) return;
+  const struct member *member = room_member(there, host);
+  if (!member->binding.outlet) return;
+  struct bench_from from = {member->binding.outlet->gateway, member->binding.conn, member->binding.attempt};
+  action.body_case = rand() % 2 ? HEYA__V1__MANAGE__BODY_LOCK : HEYA__V1__MANAGE__BODY_BAN;
+  if (action.body_case == HEYA__V1__MANAGE__BODY_BAN) action.ban = pb_text(rand() % 2 ? "dan" : "fay");
+  bench_manage(&bench, ms, from, room, host, 0, &action);
+  action.body_case = HEYA__V1__MANAGE__BODY_CHANGE;
+  action.change = &change;
+  bench_manage(&bench, ms, from, room, host, 0, &action);
+}
+
 /* Players come, go and play at random, in a room of each kind. */
 static void live_through(unsigned seed, size_t steps) {
   static const char *const players[] = {"ann", "bob", "cem"};
@@ -43,7 +73,7 @@ static void live_through(unsigned seed, size_t steps) {
     struct bench_from from = {who ? "g-1" : "g-2", who + 1, 1};
     bool chat = room[0] == 'c';
     ms += (uint64_t)rand() % 500;
-    switch (rand() % 8) {
+    switch (rand() % 9) {
     case 0:
     case 1:
       bench_join(&bench, ms, from, room, players[who],
@@ -53,6 +83,7 @@ static void live_through(unsigned seed, size_t steps) {
     case 3:
       if (rand() % 3 == 0) bench_leave(&bench, ms, from, room, players[who]);
       break;
+    case 8: host_and_spectators(ms, room, players[who]); break;
     case 4:
       if (!chat) bench_command(&bench, ms, from, room, players[who], 0, bench_start(&bench));
       break;
@@ -199,6 +230,28 @@ static void huge_creation(Heya__Image__Room *room) {
 static void huge_deadline(Heya__Image__Room *room) {
   room->deadline_ms = UINT64_C(1) << 60;
 }
+static void long_title(Heya__Image__Room *room) {
+  room->config->title = strndup("0123456789012345678901234567890123456789012345678901234567890123456789", 65);
+}
+static void banned_twice(Heya__Image__Room *room) {
+  free(room->banned[1]);
+  room->banned[1] = strdup(room->banned[0]);
+}
+static void banned_nobody(Heya__Image__Room *room) {
+  room->banned[0][0] = '\0';
+}
+static void watches_without_connection(Heya__Image__Room *room) {
+  room->spectators[0]->gateway[0] = '\0';
+  room->spectators[0]->away_until_ms = 5;
+}
+static void watches_and_plays(Heya__Image__Room *room) {
+  free(room->spectators[0]->player);
+  room->spectators[0]->player = strdup(room->members[0]->player);
+}
+static void watches_twice(Heya__Image__Room *room) {
+  free(room->spectators[1]->player);
+  room->spectators[1]->player = strdup(room->spectators[0]->player);
+}
 static void wrong_origin(Heya__Image__Room *room) {
   room->derived = !room->derived;
 }
@@ -233,6 +286,27 @@ Test(image, nonsense_is_refused) {
   expect_refused(&image, other_schema, "another schema");
   expect_refused(&image, both_here_and_away, "a member both here and away");
   expect_refused(&image, twins, "a member twice");
+  buf_close(&image);
+}
+
+Test(image, nonsense_about_the_host_s_matters_and_those_who_watch_is_refused) {
+  struct buf image = {0};
+  Heya__Bus__Join watch = HEYA__BUS__JOIN__INIT;
+  watch.spectate = true;
+  bench_join(&bench, 1000000, (struct bench_from){"g-1", 1, 1}, CHAT, "ann", HEYA__BUS__MODE__JOIN_OR_CREATE);
+  bench_join_saying(&bench, 1000000, (struct bench_from){"g-1", 2, 1}, CHAT, "eve", &watch);
+  bench_join_saying(&bench, 1000000, (struct bench_from){"g-1", 3, 1}, CHAT, "fay", &watch);
+  struct room *room = bench_room(&bench, CHAT);
+  cr_assert(room_ban(room, "dan") && room_ban(room, "gus") && !room_ban(room, "dan"));
+  save(room, &image);
+  expect_refused(&image, long_title, "a title that is too long");
+  expect_refused(&image, banned_twice, "somebody banned twice");
+  expect_refused(&image, banned_nobody, "nobody banned");
+  expect_refused(&image, watches_without_connection, "somebody who watches from nowhere");
+  expect_refused(&image, watches_and_plays, "somebody who watches and has a seat");
+  expect_refused(&image, watches_twice, "somebody who watches twice");
+  room_touch(room);
+  bench_commit(&bench);
   buf_close(&image);
 }
 

@@ -1,5 +1,6 @@
 /* The promise behind failover: a partition that is dropped at any point and loaded by a successor, which replays what
  * is after `done`, ends where one that was never dropped ends, and everybody has heard the same. */
+#include "proto/pb.h"
 #include "tests/support/partition_bench.h"
 
 #include <criterion/criterion.h>
@@ -7,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define STEPS   300
+#define STEPS   400
 #define PLAYERS 6
 #define SEEDS   40
 
@@ -35,7 +36,45 @@ static const char *const rooms[] = {"chat/a", "chat/b", "live/a", "live/~abcdefg
 static const char *const players[PLAYERS] = {"ann", "bob", "cem", "dan", "eve", "fay"};
 static const char *const gateways[] = {"g-1", "g-2", "g-3"};
 
+/* What a host may want, said by him or by anybody. */
+static void manage(struct walk *walk, size_t who, const char *room, uint32_t number) {
+  Heya__V1__Manage action = HEYA__V1__MANAGE__INIT;
+  Heya__V1__Change change = HEYA__V1__CHANGE__INIT;
+  Heya__V1__Config config = HEYA__V1__CONFIG__INIT;
+  Heya__V1__Property property = HEYA__V1__PROPERTY__INIT, *properties[] = {&property};
+  static const Heya__V1__Manage__BodyCase actions[] = {
+      HEYA__V1__MANAGE__BODY_LOCK,  HEYA__V1__MANAGE__BODY_CHANGE, HEYA__V1__MANAGE__BODY_CHANGE,
+      HEYA__V1__MANAGE__BODY_KICK,  HEYA__V1__MANAGE__BODY_BAN,    HEYA__V1__MANAGE__BODY_UNBAN,
+      HEYA__V1__MANAGE__BODY_UNBAN, HEYA__V1__MANAGE__BODY_HOST,   HEYA__V1__MANAGE__BODY_PROFILE};
+  action.body_case = actions[below(&walk->random, 9)];
+  switch (action.body_case) {
+  case HEYA__V1__MANAGE__BODY_LOCK: action.lock = below(&walk->random, 5) == 0; break;
+  case HEYA__V1__MANAGE__BODY_CHANGE:
+    config.password = pb_text(below(&walk->random, 3) ? "" : "sesame");
+    config.private_ = below(&walk->random, 2);
+    config.max_spectators = below(&walk->random, 3);
+    property.name = pb_text(below(&walk->random, 2) ? "region" : "phase");
+    config.properties = properties;
+    config.n_properties = below(&walk->random, 2);
+    change.config = &config;
+    change.max_members = below(&walk->random, 7);
+    action.change = &change;
+    break;
+  case HEYA__V1__MANAGE__BODY_PROFILE: action.profile = (ProtobufCBinaryData){0}; break;
+  default: action.kick = pb_text(players[below(&walk->random, PLAYERS)]);
+  }
+  const struct room *there = bench_room(&walk->bench, room);
+  const struct member *host = there ? there->host : NULL;
+  if (host && host->binding.outlet && below(&walk->random, 4)) { /* the host, who is the same in both runs */
+    struct bench_from from = {host->binding.outlet->gateway, host->binding.conn, host->binding.attempt};
+    bench_manage(&walk->bench, walk->now_ms, from, room, host->player, 0, &action);
+  } else {
+    bench_manage(&walk->bench, walk->now_ms, walk->where[who], room, players[who], number, &action);
+  }
+}
+
 static void join(struct walk *walk, size_t who, const char *room) {
+  static uint8_t live_options[] = {0x08, 0x01}; /* live_id 1 */
   bool derived = strchr(room, '~') != NULL;
   Heya__Bus__Mode mode = derived ? HEYA__BUS__MODE__CREATE : HEYA__BUS__MODE__JOIN_OR_CREATE;
   if (below(&walk->random, 6) == 0) mode = HEYA__BUS__MODE__JOIN;
@@ -45,7 +84,12 @@ static void join(struct walk *walk, size_t who, const char *room) {
   }
   walk->where[who].attempt++;
   walk->number[who] = 0;
-  bench_join(&walk->bench, walk->now_ms, walk->where[who], room, players[who], mode);
+  Heya__Bus__Join join = HEYA__BUS__JOIN__INIT;
+  join.mode = mode;
+  join.spectate = below(&walk->random, 8) == 0;
+  if (below(&walk->random, 4)) join.password = pb_text("sesame");
+  if (strncmp(room, "live/", 5) == 0) join.options = (ProtobufCBinaryData){sizeof live_options, live_options};
+  bench_join_saying(&walk->bench, walk->now_ms, walk->where[who], room, players[who], &join);
 }
 
 static struct bytes command_for(struct walk *walk, const char *room) {
@@ -63,7 +107,11 @@ static void command(struct walk *walk, size_t who, const char *room) {
   if (choice == 0 && number > 1) number--; /* sent again */
   if (choice == 1) number++;               /* one was lost */
   if (number == walk->number[who] + 1) walk->number[who] = number;
-  bench_command(&walk->bench, walk->now_ms, walk->where[who], room, players[who], number, command_for(walk, room));
+  if (below(&walk->random, 6)) {
+    bench_command(&walk->bench, walk->now_ms, walk->where[who], room, players[who], number, command_for(walk, room));
+  } else {
+    manage(walk, who, room, number);
+  }
 }
 
 static void step(struct walk *walk) {

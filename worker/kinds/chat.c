@@ -72,6 +72,13 @@ static kind_code chat_join(struct room *room, struct member *member, struct kind
   return valid ? HEYA__V1__ERROR__CODE__OK : HEYA__V1__ERROR__CODE__INVALID_ARGUMENT;
 }
 
+static kind_code chat_profile(struct room *room, struct member *member, struct bytes profile,
+                              struct kind_reply *reply) {
+  (void)member;
+  bool valid = unpack(room, &heya__kinds__chat__profile__descriptor, profile, reply);
+  return valid ? HEYA__V1__ERROR__CODE__OK : HEYA__V1__ERROR__CODE__INVALID_ARGUMENT;
+}
+
 /* ---- lines ---- */
 
 static bool text_is_valid(const char *text) {
@@ -175,11 +182,13 @@ const struct kind kind_chat = {
     .name = "chat",
     .max_members = 100,
     .max_members_limit = 1000,
+    .max_spectators = 200,
     .empty_ms = 10 * 1000,
     .away_ms = 30 * 1000,
     .state_size = sizeof(struct chat),
     .open = chat_open,
     .join = chat_join,
+    .profile = chat_profile,
     .command = chat_command,
     .save = chat_save,
     .load = chat_load,

@@ -274,6 +274,7 @@ const struct kind kind_gomoku = {
     .name = "gomoku",
     .max_members = 10,
     .max_members_limit = 100,
+    .max_spectators = 200,
     .empty_ms = 10 * 1000,
     .away_ms = 30 * 1000,
     .state_size = sizeof(struct gomoku),

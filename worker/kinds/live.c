@@ -65,6 +65,12 @@ static kind_code live_join(struct room *room, struct member *member, struct kind
   return valid ? OK : INVALID_ARGUMENT;
 }
 
+static kind_code live_profile(struct room *room, struct member *member, struct bytes profile,
+                              struct kind_reply *reply) {
+  (void)member;
+  return unpack(room, &heya__kinds__live__profile__descriptor, profile, reply) ? OK : INVALID_ARGUMENT;
+}
+
 /* ---- the end of a round ---- */
 
 static void forfeits_show(struct room *room, const struct live_round *round) {
@@ -295,11 +301,13 @@ const struct kind kind_live = {
     .name = "live",
     .max_members = LIVE_PLAYERS_MAX,
     .max_members_limit = LIVE_PLAYERS_MAX,
+    .max_spectators = 100,
     .empty_ms = 10 * 1000,
     .away_ms = 30 * 1000,
     .state_size = sizeof(struct live),
     .open = live_open,
     .join = live_join,
+    .profile = live_profile,
     .leave = live_leave,
     .command = live_command,
     .timer = live_timer,

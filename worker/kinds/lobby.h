@@ -37,6 +37,7 @@ struct lobby_ticket {
   char mode[LOBBY_MODE_MAX + 1];
   uint32_t size; /* players of a group, or of quick: members of the room */
   bool quick;
+  bool fresh; /* of quick: not to a room that is there */
   struct buf options;
   char (*players)[PLAYER_MAX + 1]; /* owned */
   size_t n_players;

@@ -42,7 +42,7 @@ static bool place(struct room *room, struct lobby *lobby, size_t nth) {
   const char *players[] = {ticket->players[0]};
   struct kind_seats seats = {.players = players, .n = 1, .keep_ms = LOBBY_KEEP_MS};
   struct lobby_match match = {.token = lobby->tokens + 1};
-  struct lobby_room *there = best_room(lobby, ticket);
+  struct lobby_room *there = ticket->fresh ? NULL : best_room(lobby, ticket);
   bool asked;
   if (there) {
     asked = room_reserve_elsewhere(room, there->id, &seats, match.token);
@@ -83,6 +83,7 @@ static void note_answer(struct lobby *lobby, const struct lobby_match *match, ki
     return;
   case CODE(ROOM_FULL):
   case CODE(ROOM_LOCKED): there->told = 0; return; /* until it says otherwise */
+  case CODE(BANNED): return;
   default: lobby_drop_room(lobby, match->room);
   }
 }
@@ -96,7 +97,8 @@ void lobby_placed(struct room *room, struct lobby *lobby, struct lobby_match mat
     lobby_send_failed(room, &match.ticket, code);
     lobby_ticket_close(&match.ticket);
   } else {
-    lobby_add_ticket(lobby, match.ticket); /* there is another room, or there will be */
+    match.ticket.fresh = code == CODE(BANNED); /* others go there still */
+    lobby_add_ticket(lobby, match.ticket);     /* there is another room, or there will be */
   }
   lobby_place(room, lobby);
 }

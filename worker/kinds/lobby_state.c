@@ -148,6 +148,7 @@ static Heya__Kinds__Lobby__SavedTicket *save_ticket(struct room *room, const str
   saved->players = players_of(room, ticket);
   saved->n_players = ticket->n_players;
   saved->quick = ticket->quick;
+  saved->fresh = ticket->fresh;
   saved->skill = ticket->skill;
   saved->range = ticket->range;
   saved->widen_per_s = ticket->widen_per_s;
@@ -216,6 +217,7 @@ static bool ticket_is_valid(const struct lobby *lobby, const Heya__Kinds__Lobby_
 static struct lobby_ticket load_ticket(const Heya__Kinds__Lobby__SavedTicket *saved) {
   struct lobby_ticket ticket = {.size = saved->size,
                                 .quick = saved->quick,
+                                .fresh = saved->fresh,
                                 .skill = saved->skill,
                                 .range = saved->range,
                                 .widen_per_s = saved->widen_per_s,
