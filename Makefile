@@ -17,7 +17,7 @@ COMMON_SRC  := buf log option option_value option_print metric clock endpoint pe
 GATEWAY_SRC := options gateway_metrics listener conn conn_http http handshake files ws outbox limits addresses auth jwt attachment \
                session requests list_query listed listing uplink_queue uplink downlink gateway
 WORKER_SRC  := options worker_metrics effects answer config queue frames command tick rollback room room_kind room_view backlog member seats session_window group image record resync timers repository \
-               partition walk apply join manage spectators elsewhere ask assignment intake ownership caution loop commit last_words watchdog worker kinds/registry kinds/shared \
+               partition walk apply join manage spectators elsewhere ask admin assignment intake ownership caution loop commit last_words watchdog worker kinds/registry kinds/shared \
                kinds/chat kinds/gomoku kinds/gomoku_board kinds/gomoku_state kinds/live kinds/live_state \
                kinds/lobby kinds/lobby_list kinds/lobby_quick kinds/lobby_gather kinds/lobby_match kinds/lobby_state
 SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client wait fake_store fake_clients fake_gateway \

@@ -2,6 +2,7 @@
  * Joining is in worker/join.c. */
 #include "worker/apply.h"
 #include "common/mem.h"
+#include "worker/admin.h"
 #include "worker/command.h"
 #include "worker/elsewhere.h"
 #include "worker/request.h"
@@ -138,6 +139,7 @@ static const struct {
     [HEYA__BUS__ENTRY__BODY_RESERVE] = {elsewhere_reserve, false},
     [HEYA__BUS__ENTRY__BODY_OPENED] = {elsewhere_opened, false},
     [HEYA__BUS__ENTRY__BODY_VACANCY] = {elsewhere_vacancy, false},
+    [HEYA__BUS__ENTRY__BODY_ADMIN] = {admin_apply, false},
 };
 
 static bool apply_to_room(struct partition *partition, const char *sender, const Heya__Bus__Entry *entry) {
