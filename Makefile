@@ -13,9 +13,9 @@ PROTO_SRC   := keys names utf8 codec arena base64 json_encode json_decode json_n
                order order_cursor room_config
 COMMON_SRC  := buf log option option_value option_print metric clock endpoint peers server server_options admin failpoint redis_url redis_args redis_sentinel redis_link \
                redis_reply store store_commit store_redis store_redis_call store_redis_clock store_redis_setup store_redis_worker \
-               store_redis_gateway store_redis_read store_redis_load
+               store_redis_gateway store_redis_people store_redis_read store_redis_load
 GATEWAY_SRC := options gateway_metrics listener conn conn_http http handshake files ws outbox limits addresses auth jwt attachment \
-               session requests list_query listed listing uplink_queue uplink downlink gateway
+               session requests list_query listed listing uplink_queue uplink downlink gateway api api_rooms api_deployment
 WORKER_SRC  := options worker_metrics effects answer config queue frames command tick rollback room room_kind room_view backlog member seats session_window group image record resync timers repository \
                partition walk apply join manage spectators elsewhere ask admin assignment intake ownership caution loop commit last_words watchdog worker kinds/registry kinds/shared \
                kinds/chat kinds/gomoku kinds/gomoku_board kinds/gomoku_state kinds/live kinds/live_state \

@@ -147,8 +147,13 @@ static bool open_admin(struct server *server) {
   char error[256];
   struct endpoint endpoint;
   endpoint_parse(server->options->admin, &endpoint);
-  struct admin_config config = {
-      .host = endpoint.host, .port = endpoint.port, .metrics = &server->metrics, .ready = is_ready, .arg = server};
+  struct admin_config config = {.host = endpoint.host,
+                                .port = endpoint.port,
+                                .metrics = &server->metrics,
+                                .ready = is_ready,
+                                .arg = server,
+                                .routes = server->core->routes,
+                                .route_count = server->core->n_routes};
   server->admin = admin_create(server->loop, &config, error, sizeof error);
   if (!server->admin) return server_fail(server, "admin_failed", error);
   endpoint.port = admin_port(server->admin);
