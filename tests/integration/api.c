@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 TestSuite(api, .timeout = 90);
@@ -198,6 +199,64 @@ Test(api, a_drained_worker_hands_its_partitions_over_and_takes_none_until_it_may
   json_decref(ask("POST", path, "", 200));
   cr_assert(wait_until(LATE_MS, owns_something, first));
   expect_error("POST", "/v1/workers/w-nobody/drain", "", 409, "DENIED");
+  stop();
+}
+
+/* Runs scripts/heyactl; its exit status, and what it printed in `out`. */
+static int heyactl(const char *arguments, char *out, size_t size) {
+  char command[1024];
+  snprintf(command, sizeof command, "scripts/heyactl --redis %s --api http://%s --token-file %s %s 2>&1 < /dev/null",
+           cluster_redis_url(cluster), cluster_gateway_admin(cluster, 0), token_path, arguments);
+  FILE *pipe = popen(command, "r");
+  cr_assert(pipe);
+  out[fread(out, 1, size - 1, pipe)] = '\0';
+  return WEXITSTATUS(pclose(pipe));
+}
+
+static void expect_says(const char *arguments, int status, const char *text) {
+  static char out[65536];
+  int found = heyactl(arguments, out, sizeof out);
+  cr_assert(found == status && strstr(out, text), "heyactl %s: %d, %s", arguments, found, out);
+}
+
+Test(api, heyactl_looks_and_acts) {
+  start(NULL);
+  struct player *ann = cluster_player(cluster, 0, "ann");
+  player_join(ann, "chat/hall");
+  expect_says("--help", 0, "usage: scripts/heyactl");
+  expect_says("rooms chat", 0, "chat/hall");
+  expect_says("room chat/hall", 0, "ann");
+  expect_says("room chat/none", 1, "there is no room");
+  expect_says("--json workers", 0, "lease_remaining_ms");
+  expect_says("partitions", 0, "epoch");
+  expect_says("gateways", 0, "lease");
+  expect_says("notice chat/hall 'tea is ready'", 0, "done");
+  cr_assert_str_eq(player_await_event(ann, HEYA__V1__EVENT__BODY_NOTICE)->notice, "tea is ready");
+  expect_says("create chat key-1 '{\"topic\":\"tea\"}' bob", 0, "created");
+  expect_says("--json create chat key-1", 0, "\"created\":false");
+  expect_says("kick chat/hall bob", 1, "NO_SUCH_MEMBER");
+  expect_says("complete chat/hall", 0, "done");
+  player_await_event(ann, HEYA__V1__EVENT__BODY_CLOSED);
+  expect_says("drain w-nobody", 1, "DENIED");
+  expect_says("dance", 2, "unknown command");
+  stop();
+}
+
+Test(api, heyactl_watches_a_room) {
+  char command[1024], line[4096] = "";
+  start(NULL);
+  struct player *ann = cluster_player(cluster, 0, "ann");
+  player_join(ann, "chat/hall");
+  snprintf(command, sizeof command, "exec timeout 5 scripts/heyactl --redis %s watch chat/hall 2>&1 < /dev/null",
+           cluster_redis_url(cluster));
+  FILE *pipe = popen(command, "r");
+  cr_assert(pipe);
+  for (int i = 0; i < 40 && !line[0]; i++) { /* until it looks */
+    player_say(ann, "tea is ready");
+    if (wait_readable(fileno(pipe), wait_deadline(500))) cr_assert(fgets(line, sizeof line, pipe));
+  }
+  cr_assert(strstr(line, "*") && strstr(line, "tea is ready"), "%s", line);
+  pclose(pipe);
   stop();
 }
 
