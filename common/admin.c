@@ -18,11 +18,14 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #define DEFAULT_CONNECTIONS 256
 #define DEFAULT_TIMEOUT_S   3
 #define CONNECTION_BYTES    16384 /* request line and headers; more gets 431 */
 #define LISTEN_BACKLOG      64
+
+struct admin_deferred;
 
 struct admin {
   struct admin_config config;
@@ -31,12 +34,19 @@ struct admin {
   struct ev_io io;
   struct ev_timer timer;
   uint16_t port;
+  struct admin_deferred *waiting; /* those whose answer was deferred and has not been given */
 };
 
-/* One request, from its headers to its end; owned by its connection. */
-struct exchange {
+/* One request, from its headers to its end; owned by its connection. While its answer is deferred the connection is
+ * suspended. */
+struct admin_deferred {
+  struct admin *admin;
+  struct MHD_Connection *connection;
   struct buf body;
   bool too_large;
+  bool deferred, suspended, answered;
+  struct admin_response response; /* once answered */
+  struct admin_deferred *prev, *next;
 };
 
 /* ---- the built-in routes ---- */
@@ -131,6 +141,8 @@ static enum MHD_Result send_response(const struct admin *admin, struct MHD_Conne
   MHD_add_response_header(reply, MHD_HTTP_HEADER_CONTENT_TYPE, response->content_type);
   MHD_add_response_header(reply, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
   if (*id) MHD_add_response_header(reply, ADMIN_ID_HEADER, id);
+  if (response->status == MHD_HTTP_UNAUTHORIZED)
+    MHD_add_response_header(reply, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
   if (response->status == MHD_HTTP_METHOD_NOT_ALLOWED && allow->len)
     MHD_add_response_header(reply, MHD_HTTP_HEADER_ALLOW, buf_str(allow));
   enum MHD_Result queued = MHD_queue_response(connection, response->status, reply);
@@ -139,12 +151,13 @@ static enum MHD_Result send_response(const struct admin *admin, struct MHD_Conne
 }
 
 static enum MHD_Result answer(struct admin *admin, struct MHD_Connection *connection, const char *path,
-                              const char *method, const struct exchange *exchange) {
+                              const char *method, struct admin_deferred *exchange) {
   struct admin_request request = {.method = strcmp(method, "HEAD") == 0 ? "GET" : method,
                                   .path = path,
                                   .rest = "",
                                   .body = buf_bytes(&exchange->body),
-                                  .connection = connection};
+                                  .connection = connection,
+                                  .exchange = exchange};
   struct admin_response response = {.status = MHD_HTTP_OK, .content_type = "text/plain; charset=utf-8"};
   struct buf allow = {0};
   if (exchange->too_large) {
@@ -152,6 +165,14 @@ static enum MHD_Result answer(struct admin *admin, struct MHD_Connection *connec
     buf_append_str(&response.body, "request body too large\n");
   } else {
     dispatch(admin, &request, &response, &allow);
+  }
+  if (exchange->deferred) {
+    buf_close(&response.body);
+    buf_close(&allow);
+    if (exchange->answered) return send_response(admin, connection, &exchange->response, &allow);
+    exchange->suspended = true;
+    MHD_suspend_connection(connection);
+    return MHD_YES;
   }
   enum MHD_Result result = send_response(admin, connection, &response, &allow);
   buf_close(&allow);
@@ -163,10 +184,16 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
                                   const char *version, const char *upload, size_t *upload_size, void **state) {
   (void)version;
   if (!*state) {
-    *state = xcalloc(1, sizeof(struct exchange));
+    struct admin_deferred *begun = *state = xcalloc(1, sizeof *begun);
+    begun->admin = arg;
+    begun->connection = connection;
     return MHD_YES;
   }
-  struct exchange *exchange = *state;
+  struct admin_deferred *exchange = *state;
+  if (exchange->answered) {
+    struct buf none = {0};
+    return send_response(arg, connection, &exchange->response, &none);
+  }
   if (*upload_size == 0) return answer(arg, connection, path, method, exchange);
   exchange->too_large = exchange->too_large || *upload_size > ADMIN_BODY_BYTES - exchange->body.len;
   if (!exchange->too_large) buf_append(&exchange->body, upload, *upload_size);
@@ -176,10 +203,13 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 
 static void on_completed(void *arg, struct MHD_Connection *connection, void **state,
                          enum MHD_RequestTerminationCode why) {
-  (void)arg, (void)connection, (void)why;
-  struct exchange *exchange = *state;
+  (void)connection, (void)why;
+  struct admin *admin = arg;
+  struct admin_deferred *exchange = *state;
   if (!exchange) return;
+  if (exchange->deferred && !exchange->answered) DL_DELETE(admin->waiting, exchange);
   buf_close(&exchange->body);
+  buf_close(&exchange->response.body);
   free(exchange);
   *state = NULL;
 }
@@ -191,6 +221,39 @@ const char *admin_query(const struct admin_request *request, const char *name) {
       MHD_YES)
     return NULL;
   return value ? value : "";
+}
+
+const char *admin_header(const struct admin_request *request, const char *name) {
+  return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+/* ---- answers that come later ---- */
+
+struct admin_deferred *admin_defer(const struct admin_request *request) {
+  struct admin_deferred *deferred = request->exchange;
+  deferred->deferred = true;
+  DL_APPEND(deferred->admin->waiting, deferred);
+  return deferred;
+}
+
+void admin_answer(struct admin_deferred *deferred, struct admin_response *response) {
+  struct admin *admin = deferred->admin;
+  DL_DELETE(admin->waiting, deferred);
+  deferred->response = *response;
+  response->body = (struct buf){0};
+  deferred->answered = true;
+  if (!deferred->suspended) return; /* its handler has not returned */
+  MHD_resume_connection(deferred->connection);
+  ev_feed_event(admin->loop, &admin->io, EV_READ);
+}
+
+/* Their connections cannot be closed while they are suspended. */
+static void give_up_waiting(struct admin *admin) {
+  while (admin->waiting) {
+    struct admin_response response = {.status = MHD_HTTP_SERVICE_UNAVAILABLE,
+                                      .content_type = "text/plain; charset=utf-8"};
+    admin_answer(admin->waiting, &response);
+  }
 }
 
 /* ---- the loop ---- */
@@ -265,10 +328,10 @@ static struct MHD_Daemon *start_daemon(struct admin *admin, int fd) {
   const struct admin_config *config = &admin->config;
   unsigned connections = config->max_connections ? config->max_connections : DEFAULT_CONNECTIONS;
   unsigned timeout_s = config->idle_timeout_s ? config->idle_timeout_s : DEFAULT_TIMEOUT_S;
-  return MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, admin, MHD_OPTION_LISTEN_SOCKET, fd,
-                          MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
-                          MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_NOTIFY_COMPLETED,
-                          on_completed, NULL, MHD_OPTION_END);
+  return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, admin,
+                          MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, connections,
+                          MHD_OPTION_CONNECTION_TIMEOUT, timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                          (size_t)CONNECTION_BYTES, MHD_OPTION_NOTIFY_COMPLETED, on_completed, admin, MHD_OPTION_END);
 }
 
 static void watch(struct admin *admin) {
@@ -310,6 +373,7 @@ struct admin *admin_create(struct ev_loop *loop, const struct admin_config *conf
 
 void admin_destroy(struct admin *admin) {
   if (!admin) return;
+  give_up_waiting(admin);
   ev_io_stop(admin->loop, &admin->io);
   ev_timer_stop(admin->loop, &admin->timer);
   MHD_stop_daemon(admin->daemon);

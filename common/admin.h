@@ -1,7 +1,8 @@
 /* The admin HTTP server: health, readiness, metrics and the routes its caller adds, inside the caller's libev loop.
  *
  * It is for operators, collectors and the operator's own services on a private address, by default loopback: plain
- * HTTP, no authentication. Answers are made at once by handlers that do not wait. A request's body is bounded.
+ * HTTP, no authentication but what routes ask for. Handlers do not wait: they answer at once, or defer the answer and
+ * give it later. A request's body is bounded.
  *
  * Always there: GET /healthz (200 while the loop turns), GET /readyz (200, or 503 with the reason), and GET /metrics
  * when the config has metrics. Every answer names the process in ADMIN_ID_HEADER, for common/peers.h. HEAD works
@@ -24,15 +25,19 @@ struct metrics;
 #define ADMIN_BODY_BYTES 65536 /* of a request; a longer one gets 413 */
 
 struct admin_request {
-  const char *method; /* of the matched route: GET also for HEAD */
-  const char *path;   /* decoded, without the query; hostile */
-  const char *rest;   /* what the * of the route's path stood for; "" without one */
-  struct bytes body;  /* hostile */
-  void *connection;   /* for admin_query */
+  const char *method;              /* of the matched route: GET also for HEAD */
+  const char *path;                /* decoded, without the query; hostile */
+  const char *rest;                /* what the * of the route's path stood for; "" without one */
+  struct bytes body;               /* hostile */
+  void *connection;                /* for admin_query and admin_header */
+  struct admin_deferred *exchange; /* for admin_defer */
 };
 
 /* The value of ?name=..., decoded; NULL without one; "" for a bare name. Valid during the handler. Hostile. */
 const char *admin_query(const struct admin_request *request, const char *name);
+
+/* The value of a header; NULL without one. Valid during the handler. Hostile. */
+const char *admin_header(const struct admin_request *request, const char *name);
 
 /* Zeroed body, 200 and text/plain on entry; the handler changes what it wants. The body belongs to the server. */
 struct admin_response {
@@ -40,6 +45,13 @@ struct admin_response {
   const char *content_type; /* a literal */
   struct buf body;
 };
+
+/* From a handler: what it does to its response is ignored, and the answer is given by admin_answer, exactly once;
+ * after admin_destroy not at all. The request is not valid after the handler. */
+struct admin_deferred;
+struct admin_deferred *admin_defer(const struct admin_request *request);
+/* Takes the body over. */
+void admin_answer(struct admin_deferred *deferred, struct admin_response *response);
 
 typedef void admin_handler(void *arg, const struct admin_request *request, struct admin_response *response);
 

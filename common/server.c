@@ -160,7 +160,9 @@ static bool open_admin(struct server *server) {
                                 .metrics = &server->metrics,
                                 .ready = is_ready,
                                 .id = id,
-                                .arg = server};
+                                .arg = server,
+                                .routes = server->core->routes,
+                                .route_count = server->core->n_routes};
   server->admin = admin_create(server->loop, &config, error, sizeof error);
   if (!server->admin) return server_fail(server, "admin_failed", error);
   endpoint.port = admin_port(server->admin);

@@ -10,6 +10,7 @@
 #ifndef HEYA_COMMON_SERVER_H
 #define HEYA_COMMON_SERVER_H
 
+#include "common/admin.h"
 #include "common/endpoint.h"
 #include "common/log.h"
 #include "common/metric.h"
@@ -58,6 +59,8 @@ struct server_core {
   void (*stop)(void *arg);                      /* begin an orderly end */
   /* Logs the line `ready`, once, with what whoever started the process waits for. */
   void (*say_ready)(void *arg);
+  const struct admin_route *routes; /* of the admin server, beside its own; their argument is the struct server */
+  size_t n_routes;
 };
 
 struct server {

@@ -194,6 +194,12 @@ struct store_list_page {
 /* The page is empty unless STORE_OK; valid during the call. */
 typedef void store_list_cb(void *arg, enum store_result, const struct store_list_page *);
 
+/* ---- for people ---- */
+
+enum store_report { STORE_REPORT_WORKERS, STORE_REPORT_PARTITIONS, STORE_REPORT_GATEWAYS };
+/* JSON, as proto/heya_people.lua makes it; a message unless STORE_OK. */
+typedef void store_report_cb(void *arg, enum store_result, struct bytes text);
+
 /* ---- the table ---- */
 
 struct store;
@@ -237,6 +243,12 @@ struct store_ops {
   void (*deliveries)(struct store *, const char *gateway, struct stream_id after, uint64_t block_ms,
                      store_deliveries_cb *, void *arg);
   void (*list)(struct store *, const struct store_list *, store_list_cb *, void *arg);
+
+  /* Only for the internal API: others may leave them NULL. */
+  void (*report)(struct store *, enum store_report, store_report_cb *, void *arg);
+  /* The worker is to hand its partitions over and take none, or takes some again. STORE_DENIED: there is no such
+   * worker, or no other one that would take them. */
+  void (*drain)(struct store *, const char *worker, bool drain, store_done_cb *, void *arg);
 };
 
 struct store {

@@ -117,6 +117,8 @@ static const struct store_ops ops = {
     .append = store_redis_append,
     .deliveries = store_redis_deliveries,
     .list = store_redis_list,
+    .report = store_redis_report,
+    .drain = store_redis_drain,
 };
 
 struct store *store_redis_create(struct ev_loop *loop, const struct store_redis_options *options, struct log *log,

@@ -89,6 +89,7 @@ struct store_call {
     store_open_cb *open;
     store_append_cb *append;
     store_list_cb *list;
+    store_report_cb *report;
   } cb;
   void *arg;
   uint64_t sent_us; /* on the monotonic clock */
@@ -187,6 +188,10 @@ void store_redis_gateway_suspect(struct store *, const char *gateway, store_done
 void store_redis_append(struct store *, const char *gateway, uint64_t generation, const struct store_append *,
                         size_t n, store_append_cb *, void *arg);
 void store_redis_list(struct store *, const struct store_list *, store_list_cb *, void *arg);
+
+/* ---- store_redis_people.c ---- */
+void store_redis_report(struct store *, enum store_report, store_report_cb *, void *arg);
+void store_redis_drain(struct store *, const char *worker, bool drain, store_done_cb *, void *arg);
 
 /* ---- store_redis_read.c ---- */
 void store_redis_read(struct store *, const char *worker, const struct store_position *, size_t n, uint64_t block_ms,

@@ -153,9 +153,18 @@ static bool attach(struct downlink *downlink, struct session *session, const Hey
   return removed || delivery->attachment != HEYA__BUS__ATTACHMENT__LOST;
 }
 
+/* One who has gone meanwhile was told that it took too long. */
+static void deliver_to_guest(const struct sessions *sessions, uint64_t number, struct bytes message) {
+  if (sessions->guests.deliver) sessions->guests.deliver(sessions->guests.arg, number, message);
+}
+
 static void hand_out(struct downlink *downlink, const Heya__Bus__Delivery *delivery, bool has_room,
                      struct encoded *encoded) {
   for (size_t i = 0; i < delivery->n_conns; i++) {
+    if (delivery->conns[i] >= GUEST_FIRST) {
+      deliver_to_guest(downlink->sessions, delivery->conns[i], encoded->message);
+      continue;
+    }
     struct session *session = sessions_find(downlink->sessions, delivery->conns[i]);
     if (!session) {
       downlink->metrics->deliveries_unknown++;

@@ -199,6 +199,8 @@ static void on_ready(void *arg, bool ready) {
 
 static bool on_uplink_alive(void *arg, uint64_t conn) {
   struct gateway *gateway = arg;
+  const struct guests *guests = &gateway->sessions->guests;
+  if (conn >= GUEST_FIRST) return guests->alive && guests->alive(guests->arg, conn);
   return sessions_find(gateway->sessions, conn) != NULL;
 }
 

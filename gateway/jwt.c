@@ -180,3 +180,17 @@ bool jwt_check(const struct jwt_key *key, const char *token, struct jwt_claims *
   if (!*why) *why = "";
   return !**why;
 }
+
+bool jwt_sign(const struct jwt_key *key, const char *player, int64_t expires_s, char *out, size_t size) {
+  jwt_t *jwt = NULL;
+  char *token = NULL;
+  if (key->algorithm != JWT_HS256 || !key->data || jwt_new(&jwt) != 0) return false;
+  if (jwt_set_alg(jwt, JWT_ALG_HS256, key->data, (int)key->len) == 0 && jwt_add_grant(jwt, "sub", player) == 0 &&
+      jwt_add_grant_int(jwt, "exp", (long)expires_s) == 0) {
+    token = jwt_encode_str(jwt);
+  }
+  bool fits = token && (size_t)snprintf(out, size, "%s", token) < size;
+  free(token);
+  jwt_free(jwt);
+  return fits;
+}

@@ -52,4 +52,8 @@ struct jwt_claims {
  * on false a static phrase. `token` ends in NUL. */
 bool jwt_check(const struct jwt_key *key, const char *token, struct jwt_claims *claims, const char **why);
 
+/* A token for this player that jwt_check takes until expires_s (Unix time). Only with HS256, whose key signs as well;
+ * false otherwise, or if it does not fit. */
+bool jwt_sign(const struct jwt_key *key, const char *player, int64_t expires_s, char *out, size_t size);
+
 #endif

@@ -4,6 +4,7 @@
  *   read sockets and Redis -> callbacks -> send to clients and reap, then one append and one read to Redis
  */
 #include "common/mem.h"
+#include "gateway/api.h"
 #include "gateway/files.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
@@ -21,6 +22,7 @@ struct program {
   struct cidr *trusted;
   struct endpoint listen;
   struct gateway *gateway;
+  struct api *api; /* NULL: it is not wanted */
   struct listener *listener;
 };
 
@@ -53,7 +55,9 @@ static void on_closed(void *arg, struct conn *conn) {
 static uint64_t turn(void *arg) {
   struct program *program = arg;
   listener_flush(program->listener);
+  uint64_t api_us = program->api ? api_turn(program->api) : API_NEVER;
   uint64_t wait_us = gateway_turn(program->gateway);
+  if (api_us < wait_us) wait_us = api_us;
   if (gateway_refused(program->gateway)) {
     fprintf(stderr, "heya-gateway: %s\n", gateway_refused(program->gateway));
     server_finish(&program->server, SERVER_EXIT_FAILURE);
@@ -91,7 +95,28 @@ static void say_ready(void *arg) {
                                        F_S("gateway", gateway_id(program->gateway)), F_END});
 }
 
-static const struct server_core core = {.turn = turn, .ready = ready, .id = id, .stop = stop, .say_ready = say_ready};
+/* ---- the internal API ---- */
+
+static void serve_api(void *arg, const struct admin_request *request, struct admin_response *response) {
+  const struct server *server = arg;
+  struct program *program = server->arg;
+  if (program->api) {
+    api_serve(program->api, request, response);
+  } else {
+    response->status = 404;
+    buf_append_str(&response->body, "not found\n");
+  }
+}
+
+static const struct admin_route routes[] = {{"GET", "/v1/*", serve_api}, {"POST", "/v1/*", serve_api}};
+
+static const struct server_core core = {.turn = turn,
+                                        .ready = ready,
+                                        .id = id,
+                                        .stop = stop,
+                                        .say_ready = say_ready,
+                                        .routes = routes,
+                                        .n_routes = sizeof routes / sizeof *routes};
 
 /* ---- start ---- */
 
@@ -119,6 +144,15 @@ static void open_gateway(struct program *program) {
   config.output = &output;
   config.failpoints = server->failpoints;
   program->gateway = gateway_create(server->store, &config, &program->counters, &server->log);
+}
+
+static bool open_api(struct program *program) {
+  char error[256];
+  const char *file = program->options.api_token_file;
+  if (!file || !*file) return true;
+  const struct jwt_key *key = program->options.auth == AUTH_JWT ? &program->auth.key : NULL;
+  program->api = api_create(file, gateway_sessions(program->gateway), key, &program->server.log, error, sizeof error);
+  return program->api || server_fail(&program->server, "api_failed", error);
 }
 
 static bool open_listener(struct program *program) {
@@ -163,7 +197,7 @@ static bool open_program(struct program *program) {
   metrics_add(&program->server.metrics, gateway_metric_rows, gateway_metric_row_count, &program->counters);
   if (!server_open(&program->server, &store, &core, program) || !open_auth(program)) return false;
   open_gateway(program);
-  return open_listener(program);
+  return open_api(program) && open_listener(program);
 }
 
 int main(int argc, char **argv) {
@@ -176,6 +210,7 @@ int main(int argc, char **argv) {
   }
   server_close_outside(server);
   listener_destroy(program.listener); /* before the gateway, which owns its connections' sessions */
+  api_destroy(program.api);
   gateway_destroy(program.gateway);
   files_destroy(program.www);
   auth_close(&program.auth);

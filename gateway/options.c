@@ -105,6 +105,11 @@ static const struct option_row client_rows[] = {
      .fallback = "5s",
      .max = 3600000,
      .help = "by how much the issuer's clock may differ from Redis's"},
+    {.name = "api-token-file",
+     .type = OPTION_STRING,
+     .offset = AT(api_token_file),
+     .help =
+         "file with the secret of the internal API on the admin port, 16 bytes or more; without it there is none"},
     {.name = "allow-origin",
      .type = OPTION_LIST,
      .offset = AT(allow_origin),

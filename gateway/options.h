@@ -32,7 +32,8 @@ struct gateway_options {
 
   enum auth_mode auth;
   enum jwt_algorithm jwt_algorithm;
-  char *jwt_key; /* NULL: none */
+  char *jwt_key;        /* NULL: none */
+  char *api_token_file; /* NULL: no internal API */
   uint64_t jwt_leeway_ms;
   struct option_list allow_origin;
   struct option_list trusted_proxy;

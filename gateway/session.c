@@ -192,6 +192,7 @@ void session_closed(struct session *session) {
 /* A join that was not taken never was; a leave that was not taken leaves one in the room. */
 void sessions_busy(struct sessions *sessions, const struct ticket *ticket) {
   struct session *session = sessions_find(sessions, ticket->conn);
+  if (ticket->conn >= GUEST_FIRST && sessions->guests.busy) sessions->guests.busy(sessions->guests.arg, ticket->conn);
   if (!session) return;
   if (ticket->what == HEYA__BUS__ENTRY__BODY_JOIN) {
     if (attachments_remove(&session->attachments, ticket->room, ticket->attempt)) sessions->metrics->attached--;

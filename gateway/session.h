@@ -40,6 +40,16 @@ struct session_output {
   void (*set_ready)(struct conn *);
 };
 
+/* Connections that are none: requests of the internal API (gateway/api.h). Their numbers begin here, where those of
+ * connections never come. */
+#define GUEST_FIRST (UINT64_C(1) << 62)
+struct guests {
+  bool (*alive)(void *arg, uint64_t number);
+  void (*busy)(void *arg, uint64_t number);
+  void (*deliver)(void *arg, uint64_t number, struct bytes message); /* an encoded heya.v1.ServerMessage */
+  void *arg;
+};
+
 struct sessions_config {
   uint32_t max_message_bytes;      /* told to clients; the network half enforces it */
   uint32_t max_rooms;              /* per connection */
@@ -64,7 +74,8 @@ struct sessions {
   struct arena out;      /* an answer being encoded */
   struct listing *lists; /* unanswered list requests, see gateway/listing.c */
   size_t n_lists;
-  size_t n_scans; /* of them with a filter or a sort */
+  size_t n_scans;       /* of them with a filter or a sort */
+  struct guests guests; /* alive NULL: there are none */
 };
 
 struct session {

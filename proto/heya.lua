@@ -331,6 +331,7 @@ local function renew(_, argv)
   local now = now_ms()
   redis.call('ZADD', list_of(prefix, 'workers'), integer(now + lease), worker)
   list_of(prefix, 'gateways')
+  if redis.call('HGET', key, 'drain') == '1' then draining = '1' end -- somebody wants it: see drain
   redis.call('HSET', key, 'draining', draining, 'renewed_ms', integer(now))
   call_with_run(argv, details, 'HSET', key)
   redis.call('PEXPIRE', key, integer(lease * 4))
@@ -371,6 +372,27 @@ local function worker_close(_, argv)
   check_type(0, prefix .. 'workers', 'zset')
   redis.call('ZREM', prefix .. 'workers', worker)
   redis.call('DEL', prefix .. 'worker:' .. worker)
+  return redis.status_reply('OK')
+end
+
+-- prefix, worker, "1" or "0": whether it is to hand its partitions over and take none, as long as it runs. It and the others
+-- see it when they renew next. Denied for the last one that takes any.
+local function drain(_, argv)
+  local a = arguments(argv)
+  local prefix, worker, wanted = a.text(), a.text(), a.text()
+  a.finish()
+  local now, others = now_ms(), 0
+  check_type(0, prefix .. 'workers', 'zset')
+  if lease_of(prefix, worker) <= now then fail('DENIED', 'no such worker') end
+  for _, id in ipairs(redis.call('ZRANGE', prefix .. 'workers', '(' .. integer(now), '+inf', 'BYSCORE')) do
+    local about = prefix .. 'worker:' .. id
+    check_type(0, about, 'hash')
+    if id ~= worker and redis.call('HGET', about, 'draining') ~= '1' and redis.call('HGET', about, 'drain') ~= '1' then
+      others = others + 1
+    end
+  end
+  if wanted == '1' and others == 0 then fail('DENIED', 'no other worker would take its partitions') end
+  redis.call('HSET', prefix .. 'worker:' .. worker, 'drain', wanted)
   return redis.status_reply('OK')
 end
 
@@ -864,3 +886,4 @@ register('blame', blame, {'allow-oom'})
 register('release', release, {'allow-oom'})
 register('commit', commit, {'allow-oom'})
 register('list', list, {'allow-oom'})
+register('drain', drain, {'allow-oom'})

@@ -79,6 +79,7 @@ struct key key_tomb(const char *prefix, const char *id);          /* string with
 #define FUNCTION_GATEWAY_TRIM    "heya1_gateway_trim"
 #define FUNCTION_GATEWAY_CLOSE   "heya1_gateway_close"
 #define FUNCTION_LIST            "heya1_list"
+#define FUNCTION_DRAIN           "heya1_drain"
 
 /* For people at redis-cli; read-only. */
 #define LIBRARY_PEOPLE      "heya_people"

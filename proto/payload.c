@@ -5,6 +5,7 @@
 #include "proto/kinds/chat.pb-c.h"
 #include "proto/kinds/gomoku.pb-c.h"
 #include "proto/kinds/live.pb-c.h"
+#include "proto/kinds/lobby.pb-c.h"
 
 #include <string.h>
 
@@ -30,19 +31,30 @@ static const struct payload_kind built_in[] = {
                   &heya__kinds__live__state__descriptor, &heya__kinds__live__result__descriptor}},
     {.name = "arena", .messages = ARENA_MESSAGES},
     {.name = "skirmish", .messages = ARENA_MESSAGES},
+    {.name = "lobby",
+     .messages = {&heya__kinds__lobby__options__descriptor, &heya__kinds__lobby__profile__descriptor,
+                  &heya__kinds__lobby__command__descriptor, &heya__kinds__lobby__event__descriptor,
+                  &heya__kinds__lobby__state__descriptor, &heya__kinds__lobby__result__descriptor}},
 };
 
-/* Every field of client.proto whose comment says "a kind's X". */
+/* Every field of client.proto, and of the lobby's commands, whose comment says "a kind's X". */
 static const struct {
   const char *message, *field;
   enum payload_role role;
 } fields[] = {
-    {"heya.v1.Create", "options", PAYLOAD_OPTIONS}, {"heya.v1.Create", "profile", PAYLOAD_PROFILE},
-    {"heya.v1.Join", "options", PAYLOAD_OPTIONS},   {"heya.v1.Join", "profile", PAYLOAD_PROFILE},
-    {"heya.v1.Manage", "profile", PAYLOAD_PROFILE}, {"heya.v1.Command", "payload", PAYLOAD_COMMAND},
-    {"heya.v1.Event", "payload", PAYLOAD_EVENT},    {"heya.v1.Snapshot", "options", PAYLOAD_OPTIONS},
-    {"heya.v1.Snapshot", "state", PAYLOAD_STATE},   {"heya.v1.Member", "profile", PAYLOAD_PROFILE},
+    {"heya.v1.Create", "options", PAYLOAD_OPTIONS},
+    {"heya.v1.Create", "profile", PAYLOAD_PROFILE},
+    {"heya.v1.Join", "options", PAYLOAD_OPTIONS},
+    {"heya.v1.Join", "profile", PAYLOAD_PROFILE},
+    {"heya.v1.Manage", "profile", PAYLOAD_PROFILE},
+    {"heya.v1.Command", "payload", PAYLOAD_COMMAND},
+    {"heya.v1.Event", "payload", PAYLOAD_EVENT},
+    {"heya.v1.Snapshot", "options", PAYLOAD_OPTIONS},
+    {"heya.v1.Snapshot", "state", PAYLOAD_STATE},
+    {"heya.v1.Member", "profile", PAYLOAD_PROFILE},
     {"heya.v1.Ack", "result", PAYLOAD_RESULT},
+    {"heya.kinds.lobby.Quick", "options", PAYLOAD_OPTIONS},
+    {"heya.kinds.lobby.Enqueue", "options", PAYLOAD_OPTIONS},
 };
 
 void payload_registry_init(struct payload_registry *registry) {

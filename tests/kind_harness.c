@@ -89,6 +89,7 @@ struct room *harness_open(const struct kind *kind, struct bytes options, uint64_
   snprintf(room->id, sizeof room->id, "%s/harness", kind->name);
   room->now_ms = now_ms;
   room->max_members = kind->max_members;
+  room->asks_max = ROOM_ASKED_MAX;
   room->frames = (struct frames){.hz = kind->tick_hz, .base_ms = now_ms};
   room->state = xcalloc(1, kind->state_size);
   arena_init(&room->arena, 1024, 64u << 20);
@@ -110,11 +111,17 @@ static void member_free(struct member *member) {
   free(member);
 }
 
+static void ask_close(struct harness_ask *ask) {
+  buf_close(&ask->options);
+  free(ask->players);
+}
+
 void harness_close(struct room *room) {
   if (room->kind->close) room->kind->close(room);
   harness_forget_events(room);
   for (size_t i = 0; i < room->member_count; i++) member_free(room->members[i]);
   for (size_t i = 0; i < room->outcome_count; i++) buf_close(&room->outcomes[i].result);
+  for (size_t i = 0; i < room->ask_count; i++) ask_close(&room->asks[i]);
   queue_close(&room->queue);
   arena_close(&room->arena);
   arena_close(&room->event_arena);
@@ -122,6 +129,7 @@ void harness_close(struct room *room) {
   buf_close(&room->saved);
   free(room->outcomes);
   free(room->results);
+  free(room->asks);
   free(room->events);
   free(room->state);
   free(room);
@@ -248,6 +256,29 @@ kind_code harness_give(struct room *room, const char *player, const ProtobufCMes
   kind_code code = harness_command(room, player, buf_bytes(&bytes));
   buf_close(&bytes);
   return code;
+}
+
+/* ---- other rooms ---- */
+
+/* The kind is given an id of its own: what it asks meanwhile may move the list. */
+void harness_answer(struct room *room, size_t nth, kind_code code) {
+  char id[ROOM_ID_MAX + 1];
+  harness_doing(room, "answer to a question", NULL);
+  demand(room, nth < room->ask_count, "so many questions were not asked");
+  struct harness_ask *ask = &room->asks[nth];
+  memcpy(id, ask->id, sizeof id);
+  ask->answered = true;
+  harness_doing(room, "opened of", id);
+  if (room->kind->opened) room->kind->opened(room, ask->token, id, code);
+  harness_settle(room);
+}
+
+void harness_vacancy(struct room *room, const char *id, uint32_t free_seats, bool ended) {
+  char copy[ROOM_ID_MAX + 1];
+  snprintf(copy, sizeof copy, "%s", id);
+  harness_doing(room, "vacancy of", copy);
+  if (room->kind->vacancy) room->kind->vacancy(room, copy, free_seats, ended);
+  harness_settle(room);
 }
 
 /* ---- looking ---- */

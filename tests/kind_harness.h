@@ -53,6 +53,19 @@ struct harness_result {
   char text[160];
 };
 
+/* What the kind has asked of another room. */
+struct harness_ask {
+  bool open; /* false: it reserves */
+  char id[ROOM_ID_MAX + 1];
+  struct buf options; /* those of open, as max_members */
+  uint32_t max_members;
+  uint64_t token;
+  uint64_t keep_ms;
+  size_t player_count;
+  char (*players)[PLAYER_MAX + 1]; /* owned */
+  bool answered;
+};
+
 /* What became of a command. */
 struct harness_outcome {
   bool done; /* false: it waits for the next frame */
@@ -89,6 +102,10 @@ struct room {
   uint64_t deadline_ms; /* as shown; 0: hidden */
   struct harness_result *results;
   size_t result_count;
+  struct harness_ask *asks; /* all of them, in their order */
+  size_t ask_count, ask_cap;
+  size_t asks_max; /* so many wait for an answer at most; may be set, ROOM_ASKED_MAX at first */
+  uint32_t ids_made;
   uint32_t effects;  /* every use of the room's second half counts */
   char message[160]; /* of the last refusal */
   char doing[160];   /* the call into the kind, for messages */
@@ -129,6 +146,11 @@ bool harness_frame(struct room *);
 size_t harness_frames(struct room *, size_t n);
 /* The next n do not run: nobody owns the room, or its worker is too busy. The one after them is told. */
 void harness_skip(struct room *, size_t n);
+
+/* The room that was asked answers question `nth`, from 0; once, unless a test wants to see what a second one does. */
+void harness_answer(struct room *, size_t nth, kind_code code);
+/* A room that this one has opened says how it is. */
+void harness_vacancy(struct room *, const char *id, uint32_t free_seats, bool ended);
 
 /* What a new owner would make of these bytes, in a room like this one; the room stays as it is. */
 bool harness_would_load(struct room *, struct bytes state);

@@ -2,6 +2,7 @@
 #include "tests/kind_harness_impl.h"
 
 #include "common/mem.h"
+#include "worker/seats.h"
 #include <stdarg.h>
 
 struct describe {
@@ -228,6 +229,63 @@ void room_results_hide(struct room *room) {
   room->effects++;
   room->result_count = 0;
 }
+
+/* ---- other rooms ---- */
+
+static bool ask_is_sound(const char *id, const struct kind_seats *seats) {
+  struct room_id parsed;
+  if (!room_id_parse(id, strlen(id), &parsed) || seats->n > ROOM_ASK_SEATS_MAX) return false;
+  if (seats->keep_ms == 0 || seats->keep_ms > SEATS_KEEP_MAX_MS) return false;
+  for (size_t i = 0; i < seats->n; i++)
+    if (!player_is_valid(seats->players[i], strlen(seats->players[i]))) return false;
+  return true;
+}
+
+static size_t asks_waiting(const struct room *room) {
+  size_t waiting = 0;
+  for (size_t i = 0; i < room->ask_count; i++) waiting += !room->asks[i].answered;
+  return waiting;
+}
+
+/* As in worker/ask.c. NULL: nothing is asked. */
+static struct harness_ask *ask_add(struct room *room, const char *id, const struct kind_seats *seats,
+                                   uint64_t token) {
+  if (asks_waiting(room) >= room->asks_max || !ask_is_sound(id, seats)) return NULL;
+  room->effects++;
+  if (room->ask_count == room->ask_cap) {
+    room->ask_cap = room->ask_cap ? 2 * room->ask_cap : 16;
+    room->asks = xrealloc(room->asks, room->ask_cap * sizeof *room->asks);
+  }
+  struct harness_ask *ask = &room->asks[room->ask_count++];
+  *ask = (struct harness_ask){.token = token, .keep_ms = seats->keep_ms, .player_count = seats->n};
+  snprintf(ask->id, sizeof ask->id, "%s", id);
+  ask->players = xcalloc(seats->n ? seats->n : 1, sizeof *ask->players);
+  for (size_t i = 0; i < seats->n; i++) snprintf(ask->players[i], sizeof ask->players[i], "%s", seats->players[i]);
+  return ask;
+}
+
+bool room_open_elsewhere(struct room *room, const char *id, struct bytes options, uint32_t max_members,
+                         const struct kind_seats *seats, uint64_t token) {
+  struct harness_ask *ask = ask_add(room, id, seats, token);
+  if (!ask) return false;
+  ask->open = true;
+  ask->max_members = max_members;
+  buf_append_bytes(&ask->options, options);
+  return true;
+}
+
+bool room_reserve_elsewhere(struct room *room, const char *id, const struct kind_seats *seats, uint64_t token) {
+  return ask_add(room, id, seats, token) != NULL;
+}
+
+void room_new_id(struct room *room, const char *kind, char *out) {
+  uint8_t digest[32] = {(uint8_t)(++room->ids_made >> 8), (uint8_t)room->ids_made};
+  char name[DERIVED_NAME_LEN + 1];
+  derived_name(digest, name);
+  snprintf(out, ROOM_ID_MAX + 1, "%.*s/%s", KIND_MAX, kind, name);
+}
+
+/* ---- describing ---- */
 
 bool harness_property(struct room *room, const char *name, char *out) {
   struct describe describe = {.room = room, .wanted = name, .out = out};

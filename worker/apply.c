@@ -2,7 +2,9 @@
  * Joining is in worker/join.c. */
 #include "worker/apply.h"
 #include "common/mem.h"
+#include "worker/admin.h"
 #include "worker/command.h"
+#include "worker/elsewhere.h"
 #include "worker/request.h"
 #include "worker/spectators.h"
 #include "worker/worker_metrics.h"
@@ -115,6 +117,7 @@ static void answer_failed(struct request *r, const struct store_blame *blame) {
               F_U("id_ms", effects->entry.ms), F_U("id_seq", effects->entry.seq), F_U("index", effects->index));
   }
   if (r->entry->body_case == HEYA__BUS__ENTRY__BODY_DISCONNECTED) return;
+  if (elsewhere_refuse(r, CODE(ROOM_FAILED))) return;
   error.code = CODE(ROOM_FAILED);
   if (r->entry->body_case == HEYA__BUS__ENTRY__BODY_COMMAND) error.number = r->entry->command->number;
   answer_error(&r->asker, &error, HEYA__BUS__ATTACHMENT__DETACHED);
@@ -130,6 +133,11 @@ static const struct {
     [HEYA__BUS__ENTRY__BODY_LEAVE] = {apply_leave, true},
     [HEYA__BUS__ENTRY__BODY_COMMAND] = {apply_command, true},
     [HEYA__BUS__ENTRY__BODY_DISCONNECTED] = {apply_disconnected, false},
+    [HEYA__BUS__ENTRY__BODY_OPEN] = {elsewhere_open, false},
+    [HEYA__BUS__ENTRY__BODY_RESERVE] = {elsewhere_reserve, false},
+    [HEYA__BUS__ENTRY__BODY_OPENED] = {elsewhere_opened, false},
+    [HEYA__BUS__ENTRY__BODY_VACANCY] = {elsewhere_vacancy, false},
+    [HEYA__BUS__ENTRY__BODY_ADMIN] = {admin_apply, false},
 };
 
 static bool apply_to_room(struct partition *partition, const char *sender, const Heya__Bus__Entry *entry) {

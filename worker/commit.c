@@ -32,6 +32,14 @@ static void freeze_rooms(struct worker *worker, struct effects *effects, struct 
   }
 }
 
+static void freeze_outgoing(struct worker *worker, const struct effects *effects, struct commit_segment *segment) {
+  segment->appends = take(worker, effects->n_outgoing, sizeof *segment->appends);
+  for (size_t i = 0; i < effects->n_outgoing; i++) {
+    segment->appends[segment->n_appends++] = (struct commit_append){.partition = effects->outgoing[i].partition,
+                                                                    .batch = buf_bytes(&effects->outgoing[i].batch)};
+  }
+}
+
 static void freeze_segment(struct worker *worker, struct slot *slot, struct commit_segment *segment) {
   struct effects *effects = &slot->partition.effects;
   *segment = (struct commit_segment){.partition = slot_number(slot),
@@ -39,11 +47,7 @@ static void freeze_segment(struct worker *worker, struct slot *slot, struct comm
                                      .done = slot->partition.cursor,
                                      .consumed_bytes = effects->consumed_bytes};
   freeze_rooms(worker, effects, segment);
-  if (effects->own_batch.len) {
-    segment->appends = take(worker, 1, sizeof *segment->appends);
-    segment->appends[segment->n_appends++] =
-        (struct commit_append){.partition = segment->partition, .batch = buf_bytes(&effects->own_batch)};
-  }
+  freeze_outgoing(worker, effects, segment);
   segment->deliveries = take(worker, effects->n_outlets, sizeof *segment->deliveries);
   for (size_t i = 0; i < effects->n_outlets; i++) {
     struct outlet *outlet = effects->outlets[i];

@@ -24,6 +24,10 @@ void effects_init(struct effects *effects, uint32_t partition, uint64_t epoch) {
   arena_init(&effects->scratch, SCRATCH_FIRST_BYTES, SCRATCH_LIMIT_BYTES);
 }
 
+static void outgoing_clear(struct effects *effects) {
+  while (effects->n_outgoing) buf_close(&effects->outgoing[--effects->n_outgoing].batch);
+}
+
 static void outlet_destroy(struct outlet *outlet) {
   free(outlet->conns);
   buf_close(&outlet->deliveries);
@@ -35,7 +39,8 @@ void effects_close(struct effects *effects) {
   free(effects->outlets);
   free(effects->changed);
   free(effects->ended);
-  buf_close(&effects->own_batch);
+  outgoing_clear(effects);
+  free(effects->outgoing);
   arena_close(&effects->scratch);
   *effects = (struct effects){0};
 }
@@ -47,12 +52,12 @@ void effects_clear(struct effects *effects) {
   effects->consumed_bytes = 0;
   effects->moved = false;
   effects->waiting_bytes = 0;
-  buf_clear(&effects->own_batch);
+  outgoing_clear(effects);
   effects_drop_idle_outlets(effects);
 }
 
 bool effects_any(const struct effects *effects) {
-  if (effects->moved || effects->n_changed || effects->n_ended || effects->own_batch.len) return true;
+  if (effects->moved || effects->n_changed || effects->n_ended || effects->n_outgoing) return true;
   for (size_t i = 0; i < effects->n_outlets; i++) {
     if (effects->outlets[i]->deliveries.len) return true;
   }
@@ -129,13 +134,34 @@ void effects_broadcast(struct effects *effects, const char *room, struct bytes m
   }
 }
 
-void effects_append_own(struct effects *effects, Heya__Bus__Entry *entry) {
+/* The batch for this partition that goes on; the last one begun for it, since order matters. */
+static struct outgoing *outgoing_to(struct effects *effects, uint32_t partition) {
+  for (size_t i = effects->n_outgoing; i-- > 0;) {
+    struct outgoing *last = &effects->outgoing[i];
+    if (last->partition != partition) continue;
+    if (last->n_entries >= OUTGOING_MAX_ENTRIES || last->batch.len >= OUTGOING_MAX_BYTES) break;
+    return last;
+  }
+  GROW(effects->outgoing, effects->n_outgoing, effects->cap_outgoing);
+  struct outgoing *outgoing = &effects->outgoing[effects->n_outgoing++];
+  *outgoing = (struct outgoing){.partition = partition};
+  return outgoing;
+}
+
+void effects_append(struct effects *effects, uint32_t partition, Heya__Bus__Entry *entry) {
   Heya__Bus__Batch batch = HEYA__BUS__BATCH__INIT;
+  struct outgoing *outgoing = outgoing_to(effects, partition);
   batch.n_entries = 1;
   batch.entries = &entry;
   size_t size = heya__bus__batch__get_packed_size(&batch);
-  heya__bus__batch__pack(&batch, buf_reserve(&effects->own_batch, size));
-  effects->own_batch.len += size;
+  heya__bus__batch__pack(&batch, buf_reserve(&outgoing->batch, size));
+  outgoing->batch.len += size;
+  outgoing->n_entries++;
+  effects->waiting_bytes += size + DELIVERY_COST;
+}
+
+uint32_t effects_partition_of(const struct effects *effects, const char *room) {
+  return effects->partitions ? room_partition(room, strlen(room), effects->partitions) : effects->partition;
 }
 
 void effects_changed(struct effects *effects, struct room *room) {

@@ -44,12 +44,24 @@ struct ended_room {
   uint64_t tomb_until_ms; /* of the key, margin included; 0: no tomb */
 };
 
+/* Entries for one partition's stream, the own one or another's: encoded heya.bus.Batch. */
+struct outgoing {
+  uint32_t partition;
+  size_t n_entries;
+  struct buf batch;
+};
+/* A batch that is so large is followed by another one: what a reader has to unpack at a time is bounded. */
+#define OUTGOING_MAX_ENTRIES 256
+#define OUTGOING_MAX_BYTES   (256 * 1024)
+
 struct effects {
   uint32_t partition;
+  uint32_t partitions; /* of the deployment; 0: there is only this one */
   uint64_t epoch;
   struct scene *scene;    /* not owned; NULL: nobody wants to know */
   struct stream_id entry; /* being applied; its ms is the partition's time */
   uint32_t index;         /* within the entry's batch */
+  uint32_t ids_made;      /* of rooms, since the entry */
   uint64_t consumed_bytes;
   bool moved;    /* entries were consumed since the last commit */
   bool settling; /* the partition is about to be handed over: what is saved now is all there is */
@@ -59,8 +71,10 @@ struct effects {
   size_t n_changed, cap_changed;
   struct ended_room *ended;
   size_t n_ended, cap_ended;
-  struct buf own_batch; /* encoded heya.bus.Batch for the own stream */
-  size_t waiting_bytes; /* of deliveries, log entries and changed rooms: about what the commit costs */
+  struct outgoing *outgoing; /* in the order in which they were begun */
+  size_t n_outgoing, cap_outgoing;
+  size_t
+      waiting_bytes; /* of deliveries, log entries, changed rooms and outgoing entries: about what the commit costs */
   struct arena scratch; /* valid until the entry is applied */
   uint64_t sent;        /* deliveries, for metrics */
 };
@@ -92,8 +106,12 @@ void effects_answer(struct effects *, struct binding, const char *room, Heya__V1
 void effects_broadcast(struct effects *, const char *room, struct bytes message);
 void outlet_collect(struct outlet *, uint64_t conn);
 
-/* An entry for the partition's own stream. */
-void effects_append_own(struct effects *, Heya__Bus__Entry *);
+/* An entry for a partition's stream, in the order of these calls. It is there once if the commit is, and else not at
+ * all. It may come when the stream is full for gateways, so whoever appends to another partition sees to it that what
+ * he has under way there is bounded. */
+void effects_append(struct effects *, uint32_t partition, Heya__Bus__Entry *);
+/* Where the rooms of this id live. */
+uint32_t effects_partition_of(const struct effects *, const char *room);
 
 void effects_changed(struct effects *, struct room *);
 void effects_ended(struct effects *, const char *id, const char *kind, uint64_t tomb_until_ms);

@@ -108,6 +108,19 @@ static void save_queue(struct room *room, Heya__Image__Room *image) {
   }
 }
 
+static void save_seats(struct room *room, Heya__Image__Room *image) {
+  const struct seats *seats = &room->seats;
+  Heya__Image__Reserved *reserved = scratch(room, seats->n, sizeof *reserved);
+  image->reserved = scratch(room, seats->n, sizeof *image->reserved);
+  image->n_reserved = seats->n;
+  for (size_t i = 0; i < seats->n; i++) {
+    heya__image__reserved__init(&reserved[i]);
+    reserved[i].player = seats->kept[i].player;
+    reserved[i].until_ms = seats->kept[i].until_ms;
+    image->reserved[i] = &reserved[i];
+  }
+}
+
 void image_save(struct room *room, struct buf *out) {
   Heya__Image__Room image = HEYA__IMAGE__ROOM__INIT;
   struct buf state = {0};
@@ -130,6 +143,10 @@ void image_save(struct room *room, struct buf *out) {
   image.tick_hz = room->frames.hz;
   image.frame = room->frames.done;
   image.approximate = room->kind->lossy && !room->effects->settling;
+  image.lobby = room->lobby;
+  image.told_free = room->told_free;
+  image.asked = room->asked;
+  save_seats(room, &image);
   image.members = save_members(room, room->members, room->n_members);
   image.n_members = room->n_members;
   image.spectators = save_members(room, room->spectators, room->n_spectators);
@@ -270,6 +287,28 @@ static bool load_results(struct room *room, const Heya__Image__Room *image) {
   return true;
 }
 
+static bool load_seats(struct room *room, const Heya__Image__Room *image) {
+  if (image->n_members + image->n_reserved > room->max_members) return false;
+  for (size_t i = 0; i < image->n_reserved; i++) {
+    const Heya__Image__Reserved *seat = image->reserved[i];
+    if (!player_is_valid(seat->player, strlen(seat->player)) || room_member(room, seat->player)) return false;
+    if (seat->until_ms == 0 || seat->until_ms > NUMBER_MAX || seats_are_kept_for(&room->seats, seat->player))
+      return false;
+    seats_keep(&room->seats, seat->player, seat->until_ms);
+  }
+  return true;
+}
+
+static bool load_lobby(struct room *room, const Heya__Image__Room *image) {
+  struct room_id lobby;
+  room->told_free = image->told_free;
+  room->asked = image->asked;
+  if (image->lobby[0] == '\0') return true;
+  if (!room_id_parse(image->lobby, strlen(image->lobby), &lobby)) return false;
+  memcpy(room->lobby, lobby.id, sizeof room->lobby);
+  return true;
+}
+
 static const char *fill(struct room *room, const Heya__Image__Room *image) {
   if (!copy_text(room->incarnation, sizeof room->incarnation, image->incarnation) || !*room->incarnation) {
     return "bad incarnation";
@@ -298,6 +337,8 @@ static const char *fill(struct room *room, const Heya__Image__Room *image) {
   if (image->host[0]) room->host = room_member(room, image->host);
   if ((room->n_members == 0) != (room->host == NULL)) return "bad host";
   if ((room->n_members == 0) != (room->expire_at_ms != 0)) return "bad expiry";
+  if (!load_seats(room, image)) return "bad reserved seat";
+  if (!load_lobby(room, image)) return "bad lobby";
   if (!load_frames(room, image)) return "bad frames";
   if (!load_queue(room, image)) return "bad queue";
   if (!load_timers(room, image)) return "bad timer";

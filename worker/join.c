@@ -123,10 +123,11 @@ static bool knows_password(const struct room *room, const Heya__Bus__Join *join)
 /* The room's own conditions, then the kind's. */
 static code may_join(struct room *room, struct member *newcomer, const Heya__Bus__Join *join, bool created,
                      struct kind_reply *reply) {
+  bool expected = seats_are_kept_for(&room->seats, newcomer->player);
   if (room_bans(room, newcomer->player)) return CODE(BANNED);
-  if (room_is_locked(room)) return CODE(ROOM_LOCKED);
-  if (!created && !knows_password(room, join)) return CODE(WRONG_PASSWORD);
-  if (room->n_members >= room->max_members) return CODE(ROOM_FULL);
+  if (!expected && room_is_locked(room)) return CODE(ROOM_LOCKED);
+  if (!expected && !created && !knows_password(room, join)) return CODE(WRONG_PASSWORD);
+  if (!expected && seats_free(room) == 0) return CODE(ROOM_FULL);
   return room->kind->join ? room->kind->join(room, newcomer, reply) : CODE(OK);
 }
 

@@ -4,7 +4,8 @@
  * partition's stream. A kind never sees Redis, sockets or other rooms, reads no clock but room_time_ms, and keeps
  * everything it knows in its state, which is saved after every command and loaded by the next owner when a worker
  * dies. What a kind sends, changes and answers becomes visible all together, once, in the commit that contains the
- * command.
+ * command. That goes also for what it asks of other rooms: a lobby may have rooms opened and seats in them kept, and
+ * is told how that went by a callback, once, after a while.
  *
  * A kind with a tick rate is a loop: commands wait in the room's queue, and a frame executes them and then calls
  * `tick`, at a fixed rate. Queue and frame number survive the worker. Such a kind may be lossy: membership is
@@ -24,7 +25,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define KIND_ABI 3
+#define KIND_ABI 4
 
 struct arena;
 struct describe;
@@ -80,6 +81,12 @@ struct kind {
   bool (*tick)(struct room *, const struct kind_tick *);
   /* A timer set with room_timer_set is due: room_time_ms is at or after it. May be NULL if it sets none. */
   void (*timer)(struct room *, uint32_t id);
+  /* The answer to room_open_elsewhere or room_reserve_elsewhere of this room: OK, or why none of the seats is kept
+   * (ROOM_FULL, ROOM_LOCKED, ROOM_NOT_FOUND, ROOM_CLOSED, UNKNOWN_KIND, INVALID_ARGUMENT ...). May be NULL. */
+  void (*opened)(struct room *, uint64_t token, const char *id, kind_code);
+  /* A room that this one has opened takes so many newcomers now, beside those who have seats kept (0 as well while it
+   * is locked), or is no more. Told when that changes, after the answers to what was asked before. May be NULL. */
+  void (*vacancy)(struct room *, const char *id, uint32_t free, bool ended);
   /* The state as bytes that `load` understands; called after every change. */
   void (*save)(struct room *, struct buf *out);
   /* Instead of open, in a new owner. False if the bytes are not what save wrote: the room is then given up. */
@@ -144,6 +151,26 @@ uint64_t room_frame(const struct room *); /* number of the last frame that began
 void room_lock(struct room *, bool locked);
 /* End the room after the current call: members are told with this reason and are out. */
 void room_complete(struct room *, Heya__V1__CloseReason);
+
+/* Ask something of another room, which may be anywhere. Both keep a seat for each of the players, all or none, from
+ * when they arrive there: it counts as taken for everybody else and lets its player in through a lock, until he has
+ * come or keep_ms (up to ten minutes) have passed. `opened` is called with the token. False when the room waits for
+ * ROOM_ASKED_MAX answers already, or the arguments make no sense; then nothing is asked. */
+#define ROOM_ASKED_MAX     1024
+#define ROOM_ASK_SEATS_MAX 256
+struct kind_seats {
+  const char *const *players; /* different ones */
+  size_t n;
+  uint64_t keep_ms;
+};
+/* The room of this id, made with nobody in it if there is none; it waits for its players at least as long as an empty
+ * room is kept. max_members 0: its kind's. */
+bool room_open_elsewhere(struct room *, const char *id, struct bytes options, uint32_t max_members,
+                         const struct kind_seats *, uint64_t token);
+bool room_reserve_elsewhere(struct room *, const char *id, const struct kind_seats *, uint64_t token);
+/* The id of a room of this kind that nobody else has or makes: "~" and 26 characters. out holds ROOM_ID_MAX + 1
+ * bytes (proto/names.h). */
+void room_new_id(struct room *, const char *kind, char *out);
 
 /* For people with redis-cli, and to wake the owner: heya:room:<id>:deadline expires at this time. */
 void room_deadline_show(struct room *, uint32_t round, uint64_t deadline_ms);

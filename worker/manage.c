@@ -52,7 +52,7 @@ static code change(const struct action *a) {
   if (fault) return invalid(a->reply, fault);
   if (wanted->max_members > room->kind->max_members_limit)
     return invalid(a->reply, "max_members: more than this kind allows");
-  if (wanted->max_members && wanted->max_members < room->n_members) {
+  if (wanted->max_members && wanted->max_members < room->n_members + room->seats.n) {
     return invalid(a->reply, "max_members: more are there");
   }
   code result = ask_kind(a);

@@ -1,6 +1,7 @@
 /* What a partition holds, and its time; how entries go through it is in worker/walk.c. */
 #include "worker/partition.h"
 #include "common/mem.h"
+#include "worker/elsewhere.h"
 #include "worker/image.h"
 #include "worker/resync.h"
 #include "worker/rollback.h"
@@ -12,6 +13,7 @@
 
 void partition_open(struct partition *partition, uint64_t epoch, struct stream_id done) {
   effects_init(&partition->effects, partition->number, epoch);
+  partition->effects.partitions = partition->partitions;
   partition->effects.scene = partition->scene;
   partition->effects.entry = done;
   partition->cursor = done;
@@ -54,6 +56,7 @@ static void bury(struct partition *partition, const char *id, uint64_t until_ms)
 }
 
 void partition_settle(struct partition *partition, struct room *room) {
+  elsewhere_tell_lobby(room);
   if (!room_has_ended(room)) {
     timers_set(&partition->rooms_due, &room->due, room_next_due_ms(room));
     timers_set(&partition->frames_due, &room->frame_due, tick_next_us(room));
@@ -273,7 +276,7 @@ void partition_ask_time(struct partition *partition, uint64_t now_ms, uint64_t m
   Heya__Bus__Time time = HEYA__BUS__TIME__INIT;
   entry.body_case = HEYA__BUS__ENTRY__BODY_TIME;
   entry.time = &time;
-  effects_append_own(&partition->effects, &entry);
+  effects_append(&partition->effects, partition->number, &entry);
   partition->time_asked = true;
   partition->time_asked_us = monotonic_us;
   partition->time_due_ms = partition_next_due_ms(partition);
@@ -287,7 +290,7 @@ static void say_gone(struct partition *partition, struct outlet *outlet) {
   gone.gateway = outlet->gateway;
   entry.body_case = HEYA__BUS__ENTRY__BODY_GATEWAY_GONE;
   entry.gateway_gone = &gone;
-  effects_append_own(&partition->effects, &entry);
+  effects_append(&partition->effects, partition->number, &entry);
   log_info(partition->log, "gateway_gone", F_U("partition", partition->number), F_S("gateway", outlet->gateway),
            F_U("members", outlet->bound));
 }

@@ -42,12 +42,4 @@ Heya__V1__Error__Code join_find_or_open(struct request *, const struct room_plan
 /* Whether the plan's sizes can be right. */
 bool join_plan_is_sound(const struct room_plan *);
 
-/* ---- worker/elsewhere.c: between rooms, and for those who run the server ---- */
-
-bool elsewhere_apply_open(struct request *);
-bool elsewhere_apply_reserve(struct request *);
-bool elsewhere_apply_opened(struct request *);
-bool elsewhere_apply_vacancy(struct request *);
-bool admin_apply(struct request *); /* worker/admin.c */
-
 #endif

@@ -31,6 +31,7 @@ void room_destroy(struct room *room) {
   free(room->changes.removed);
   backlog_close(&room->backlog);
   queue_close(&room->queue);
+  seats_close(&room->seats);
   free(room->members);
   free(room->results);
   free(room->state);
@@ -92,6 +93,7 @@ bool room_ban(struct room *room, const char *player) {
   if (room->n_banned == ROOM_BANNED_MAX || room_bans(room, player)) return false;
   room->banned = xrealloc(room->banned, (room->n_banned + 1) * sizeof *room->banned);
   snprintf(room->banned[room->n_banned++], sizeof *room->banned, "%s", player);
+  seats_give_up(&room->seats, player);
   return true;
 }
 
@@ -128,6 +130,7 @@ void room_seat(struct room *room, struct member *member) {
   room->members[room->n_members++] = member;
   HASH_ADD_STR(room->by_player, player, member);
   member->line_changed = true;
+  seats_give_up(&room->seats, member->player);
   if (was_empty) {
     room->expire_at_ms = 0;
     room->changes.whole = true; /* new, or revived: right whether or not its keys have expired meanwhile */
@@ -162,9 +165,23 @@ static void note_removed_line(struct room *room, const struct member *member) {
 }
 
 static void become_empty(struct room *room) {
+  uint64_t last_seat_ms = seats_last_end_ms(&room->seats);
   room->host = NULL;
   room->locked = room->host_locked = false;
   room->expire_at_ms = room->effects->entry.ms + room->kind->empty_ms;
+  if (room->expire_at_ms < last_seat_ms) room->expire_at_ms = last_seat_ms;
+}
+
+void room_await(struct room *room) {
+  become_empty(room);
+  room->changes.whole = true;
+  room_touch_facts(room);
+}
+
+void room_keep_seat(struct room *room, const char *player, uint64_t until_ms) {
+  seats_keep(&room->seats, player, until_ms);
+  if (room->n_members == 0 && room->expire_at_ms < until_ms) room->expire_at_ms = until_ms;
+  room_touch_facts(room); /* also a lossy room is saved now: whoever asked is told so in this commit */
 }
 
 void room_unseat(struct room *room, struct member *member, Heya__V1__LeaveReason reason) {
@@ -221,6 +238,7 @@ static void take_earlier(uint64_t *due, uint64_t at_ms) {
 uint64_t room_next_due_ms(const struct room *room) {
   uint64_t due = 0;
   take_earlier(&due, room->expire_at_ms);
+  take_earlier(&due, seats_first_end_ms(&room->seats));
   for (size_t i = 0; i < room->n_members; i++) take_earlier(&due, room->members[i]->away_until_ms);
   for (size_t i = 0; i < room->n_timers; i++) take_earlier(&due, room->timers[i].at_ms);
   return due;
@@ -258,6 +276,9 @@ static bool fire_one(struct room *room, uint64_t now_ms) {
   } else if (away && away->away_until_ms == due) {
     room_unseat(room, away, HEYA__V1__LEAVE_REASON__TIMED_OUT);
     if (room->completing) room_end(room, room->close_reason);
+  } else if (seats_first_end_ms(&room->seats) == due) {
+    seats_let_pass(&room->seats, due);
+    room_touch(room);
   } else {
     room_end(room, HEYA__V1__CLOSE_REASON__EXPIRED);
   }

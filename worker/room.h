@@ -16,6 +16,7 @@
 #include "worker/kind.h"
 #include "worker/member.h"
 #include "worker/queue.h"
+#include "worker/seats.h"
 #include "worker/timers.h"
 #include <stdarg.h>
 #include <uthash.h>
@@ -67,8 +68,12 @@ struct room {
   struct member **members; /* longest-seated first; the host is among them */
   size_t n_members, cap_members;
   struct member *by_player;
-  struct member *host;        /* NULL while empty */
-  struct member **spectators; /* connected, without a seat: see worker/spectators.h */
+  struct member *host;         /* NULL while empty */
+  struct seats seats;          /* kept for players who are not members yet */
+  char lobby[ROOM_ID_MAX + 1]; /* a room that is told how many seats are free; "": none */
+  uint32_t told_free;          /* what it was told last */
+  uint32_t asked;              /* questions to other rooms that were not answered yet */
+  struct member **spectators;  /* connected, without a seat: see worker/spectators.h */
   size_t n_spectators;
   struct room_timer timers[ROOM_TIMERS_MAX];
   size_t n_timers;
@@ -124,6 +129,11 @@ void room_unseat(struct room *, struct member *, Heya__V1__LeaveReason);
 /* His connection is gone; the seat is kept for the kind's away time. */
 void room_set_away(struct room *, struct member *);
 
+/* A room that was made with nobody in it: it is written, and waits for those who have seats. */
+void room_await(struct room *);
+/* Keeps a seat for a player until a stream time; an empty room waits for him. Whether there is one is up to the
+ * caller. */
+void room_keep_seat(struct room *, const char *player, uint64_t until_ms);
 /* Out he goes, and his connection is told why (PLAYER_KICKED). */
 void room_kick(struct room *, struct member *);
 /* Nobody else is host any more; all are told. */

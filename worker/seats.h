@@ -1,5 +1,6 @@
 /* Seats that are kept for players who are not there yet: reserved by whoever opened the room, until a stream time. A
- * kept seat counts as taken for everybody else, and opens locks and passwords for its player. Part of the room. */
+ * kept seat counts as taken for everybody else, and opens the lock for its player. Part of the room, of which this
+ * knows nothing but how many are in it. */
 #ifndef HEYA_WORKER_SEATS_H
 #define HEYA_WORKER_SEATS_H
 
@@ -10,7 +11,7 @@
 
 struct room;
 
-#define SEATS_KEPT_MAX 1000
+#define SEATS_KEEP_MAX_MS (10 * 60 * 1000)
 
 struct kept_seat {
   char player[PLAYER_MAX + 1];

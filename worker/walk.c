@@ -37,6 +37,7 @@ bool walk_begin(struct walk *walk, struct partition *partition, const struct sto
   partition->cursor = entry->id;
   effects->entry = entry->id;
   effects->index = 0;
+  effects->ids_made = 0;
   effects->consumed_bytes += entry->batch.len;
   effects->moved = true;
   partition_let_tombs_pass(partition);

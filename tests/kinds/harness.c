@@ -32,6 +32,13 @@ static kind_code toy_open(struct room *room, struct bytes options, struct kind_r
   return OK;
 }
 
+static void ask(struct room *room, const char *player) {
+  char id[ROOM_ID_MAX + 1];
+  struct kind_seats seats = {.players = &player, .n = 1, .keep_ms = 1000};
+  room_new_id(room, "chat", id);
+  note(room, room_open_elsewhere(room, id, bytes_of("x", 1), 3, &seats, 7) ? 'a' : 'n');
+}
+
 static kind_code toy_command(struct room *room, struct member *member, struct bytes word, struct kind_reply *reply) {
   note(room, 'c');
   if (bytes_equal_str(word, "forget")) toy_of(room)->unsaved++;
@@ -40,6 +47,7 @@ static kind_code toy_command(struct room *room, struct member *member, struct by
   if (bytes_equal_str(word, "timer")) room_timer_set(room, 1, room_time_ms(room) + 150);
   if (bytes_equal_str(word, "end")) room_complete(room, HEYA__V1__CLOSE_REASON__DISBANDED);
   if (bytes_equal_str(word, "count")) toy_of(room)->count++;
+  if (word.len >= 3 && memcmp(word.data, "ask", 3) == 0) ask(room, word.len == 3 ? "p2" : "no\nplayer");
   buf_printf(&reply->result, "%u", (unsigned)toy_of(room)->count);
   if (word.len >= 6 && memcmp(word.data, "refuse", 6) == 0) {
     toy_of(room)->log[strlen(toy_of(room)->log) - 1] = '\0';
@@ -61,6 +69,20 @@ static bool toy_tick(struct room *room, const struct kind_tick *frame) {
 static void toy_timer(struct room *room, uint32_t id) {
   (void)id;
   note(room, '!');
+}
+
+/* Asks again when it is refused, and when the other room has ended. */
+static void toy_opened(struct room *room, uint64_t token, const char *id, kind_code code) {
+  (void)id;
+  cr_assert_eq(token, 7);
+  note(room, 'o');
+  if (code != OK) ask(room, "p2");
+}
+
+static void toy_vacancy(struct room *room, const char *id, uint32_t free_seats, bool ended) {
+  struct kind_seats none = {.keep_ms = 1000};
+  note(room, (char)('0' + free_seats));
+  if (ended) room_reserve_elsewhere(room, id, &none, 8);
 }
 
 static void toy_save(struct room *room, struct buf *out) {
@@ -93,6 +115,8 @@ static const struct kind toy = {
     .command = toy_command,
     .tick = toy_tick,
     .timer = toy_timer,
+    .opened = toy_opened,
+    .vacancy = toy_vacancy,
     .save = toy_save,
     .load = toy_load,
     .snapshot = toy_snapshot,
@@ -267,5 +291,43 @@ Test(harness, a_room_has_the_rate_that_open_sets) {
   cr_assert_eq(harness_join(room, "p1", "Ann", bytes_of(NULL, 0)), OK);
   harness_frame(room);
   cr_assert_eq(room_time_ms(room), NOW + 1000);
+  harness_close(room);
+}
+
+/* ---- other rooms ---- */
+
+Test(harness, what_a_kind_asks_of_other_rooms_is_kept_and_answered_by_the_test) {
+  struct room *room = toy_room();
+  send(room, "ask");
+  harness_frame(room);
+  cr_assert_eq(room->ask_count, 1);
+  const struct harness_ask *first = &room->asks[0];
+  cr_assert(first->open && first->max_members == 3 && first->token == 7 && first->keep_ms == 1000);
+  cr_assert(first->player_count == 1 && bytes_equal_str(buf_bytes(&first->options), "x"));
+  cr_assert_str_eq(first->players[0], "p2");
+  for (size_t i = 0; i < 40; i++) harness_answer(room, i, BAD);
+  cr_assert_eq(room->ask_count, 41);
+  cr_assert_str_neq(room->asks[0].id, room->asks[40].id);
+  harness_answer(room, 40, OK);
+  harness_vacancy(room, room->asks[40].id, 0, true);
+  cr_assert(room->ask_count == 42 && !room->asks[41].open);
+  cr_assert_str_eq(room->asks[41].id, room->asks[40].id);
+  harness_close(room);
+}
+
+Test(harness, no_more_is_asked_than_may_wait_and_nothing_that_makes_no_sense) {
+  struct room *room = toy_room();
+  send(room, "ask nobody");
+  harness_frame(room);
+  cr_assert_eq(room->ask_count, 0);
+  room->asks_max = 1;
+  send(room, "ask");
+  send(room, "ask");
+  harness_frame(room);
+  cr_assert_eq(room->ask_count, 1);
+  harness_answer(room, 0, OK);
+  send(room, "ask");
+  harness_frame(room);
+  cr_assert_eq(room->ask_count, 2);
   harness_close(room);
 }

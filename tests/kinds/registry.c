@@ -13,7 +13,8 @@ Test(registry, knows_the_built_in_kinds) {
   cr_assert_eq(kind_find(&registry, "live"), &kind_live);
   cr_assert_eq(kind_find(&registry, "arena"), &kind_arena);
   cr_assert_eq(kind_find(&registry, "skirmish"), &kind_skirmish);
-  cr_assert_eq(registry.count, 5);
+  cr_assert_eq(kind_find(&registry, "lobby"), &kind_lobby);
+  cr_assert_eq(registry.count, 6);
 }
 
 Test(registry, finds_nothing_under_other_names) {

@@ -17,7 +17,7 @@
 #define STOP_MS     15000
 #define PORT_TRIES  10
 #define TAIL_LINES  25
-#define PLAYERS_MAX 64
+#define PLAYERS_MAX 512
 
 struct server {
   struct process process;

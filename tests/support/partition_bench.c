@@ -268,6 +268,13 @@ static void write_changed(struct bench *bench, struct room *room) {
   room_write(bench, &record);
 }
 
+/* Encodings of batches one after the other are one batch. */
+static void take_outgoing(struct bench *bench, const struct effects *effects) {
+  for (size_t i = 0; i < effects->n_outgoing; i++) {
+    buf_append_bytes(&bench->own, buf_bytes(&effects->outgoing[i].batch));
+  }
+}
+
 void bench_commit(struct bench *bench) {
   struct effects *effects = &bench->partition.effects;
   bench->commits += effects_any(effects);
@@ -282,7 +289,7 @@ void bench_commit(struct bench *bench) {
   for (size_t i = 0; i < effects->n_changed; i++) write_changed(bench, effects->changed[i]);
   for (size_t i = 0; i < effects->n_outlets; i++) take_deliveries(bench, effects->outlets[i]);
   buf_clear(&bench->own);
-  buf_append_bytes(&bench->own, buf_bytes(&effects->own_batch));
+  take_outgoing(bench, effects);
   bench->done = bench->partition.cursor;
   bench->consumed_bytes = effects->consumed_bytes;
   for (size_t i = 0; i < effects->n_changed; i++) room_changes_clear(effects->changed[i]);
@@ -467,6 +474,20 @@ size_t bench_frames(struct bench *bench, uint64_t now_us) {
   return ran;
 }
 
+bool bench_pass_on(struct bench *bench, uint64_t ms) {
+  struct buf own = bench->own;
+  bench->own = (struct buf){0};
+  if (own.len) {
+    struct stream_id id = {.ms = ms, .seq = 0};
+    const struct stream_id *last = bench->n_stream ? &bench->stream[bench->n_stream - 1].id : NULL;
+    if (last && last->ms == ms) id.seq = last->seq + 1;
+    bench_feed(bench, id, bytes_of_str("w-1"), buf_bytes(&own));
+  }
+  bool any = own.len > 0;
+  buf_close(&own);
+  return any;
+}
+
 /* ---- kinds' commands ---- */
 
 static struct bytes pack(struct bench *bench, const ProtobufCMessage *message) {
@@ -585,11 +606,18 @@ size_t bench_events(const struct bench *bench, const char *gateway, uint64_t con
   return count;
 }
 
-size_t bench_own(struct bench *bench, Heya__Bus__Entry__BodyCase what) {
+const Heya__Bus__Entry *bench_own_entry(struct bench *bench, Heya__Bus__Entry__BodyCase what, size_t nth) {
   const Heya__Bus__Batch *batch =
       (const Heya__Bus__Batch *)unpack(bench, &heya__bus__batch__descriptor, buf_bytes(&bench->own));
+  for (size_t i = 0; i < batch->n_entries; i++) {
+    if (batch->entries[i]->body_case == what && nth-- == 0) return batch->entries[i];
+  }
+  return NULL;
+}
+
+size_t bench_own(struct bench *bench, Heya__Bus__Entry__BodyCase what) {
   size_t count = 0;
-  for (size_t i = 0; i < batch->n_entries; i++) count += batch->entries[i]->body_case == what;
+  while (bench_own_entry(bench, what, count)) count++;
   return count;
 }
 

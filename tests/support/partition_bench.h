@@ -149,6 +149,8 @@ void bench_disconnected(struct bench *, uint64_t ms, struct bench_from, const ch
 void bench_time(struct bench *, uint64_t ms);
 void bench_gateway_gone(struct bench *, uint64_t ms, const char *gateway);
 
+/* What the last commit appended to its own stream comes in; false if that was nothing. */
+bool bench_pass_on(struct bench *, uint64_t ms);
 /* The next frame of any room, if it is due by this time of Redis's clock. */
 void bench_frame(struct bench *, uint64_t now_ms);
 
@@ -181,6 +183,9 @@ size_t bench_events(const struct bench *, const char *gateway, uint64_t conn, He
 
 /* How many entries of this sort are in the last commit's batch for the own stream. */
 size_t bench_own(struct bench *, Heya__Bus__Entry__BodyCase);
+
+/* The nth of them; NULL if there are not so many. */
+const Heya__Bus__Entry *bench_own_entry(struct bench *, Heya__Bus__Entry__BodyCase, size_t nth);
 
 struct room *bench_room(const struct bench *, const char *id);               /* in memory; NULL */
 const struct bench_room *bench_stored(const struct bench *, const char *id); /* in Redis; NULL */

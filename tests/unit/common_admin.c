@@ -291,3 +291,67 @@ Test(admin, closing_frees_the_port_and_open_connections) {
   close_server(&server);
   admin_destroy(NULL);
 }
+
+/* ---- answers that come later ---- */
+
+struct later {
+  struct server server;
+  struct ev_timer timer;
+  struct admin_deferred *deferred;
+  bool at_once;
+};
+
+static void answer_later(struct later *later) {
+  struct admin_response response = {.status = 202, .content_type = "text/plain"};
+  buf_append_str(&response.body, "at last");
+  admin_answer(later->deferred, &response);
+  later->deferred = NULL;
+}
+
+static void on_later(struct ev_loop *loop, struct ev_timer *timer, int events) {
+  (void)loop, (void)events;
+  answer_later(timer->data);
+}
+
+static void serve_later(void *arg, const struct admin_request *request, struct admin_response *response) {
+  struct later *later = arg;
+  buf_append_str(&response->body, "ignored");
+  later->deferred = admin_defer(request);
+  if (later->at_once) {
+    answer_later(later);
+    return;
+  }
+  ev_timer_init(&later->timer, on_later, 0.02, 0);
+  later->timer.data = later;
+  ev_timer_start(later->server.loop, &later->timer);
+}
+
+static const struct admin_route later_routes[] = {{"GET", "/later", serve_later}};
+
+static void open_later(struct later *later) {
+  *later = (struct later){.at_once = false};
+  open_server(&later->server, (struct admin_config){.routes = later_routes, .route_count = 1});
+  later->server.ready = true;
+}
+
+Test(admin, a_deferred_answer_is_sent_when_it_is_given) {
+  static struct later later;
+  open_later(&later);
+  expect(&later.server, "GET /later", "HTTP/1.1 202", "at last");
+  expect(&later.server, "GET /healthz", "HTTP/1.1 200", "ok\n");
+  later.at_once = true;
+  expect(&later.server, "GET /later", "HTTP/1.1 202", "at last");
+  close_server(&later.server);
+}
+
+Test(admin, it_ends_while_somebody_waits) {
+  static struct later later;
+  open_later(&later);
+  int fd = connect_to(admin_port(later.server.admin));
+  static const char request[] = "GET /later HTTP/1.1\r\nHost: x\r\n\r\n";
+  cr_assert_eq(send(fd, request, sizeof request - 1, MSG_NOSIGNAL), (ssize_t)sizeof request - 1);
+  while (!later.deferred) ev_run(later.server.loop, EVRUN_ONCE);
+  ev_timer_stop(later.server.loop, &later.timer);
+  close_server(&later.server);
+  close(fd);
+}

@@ -332,3 +332,19 @@ Test(auth, the_key_comes_from_a_file) {
   cr_assert_not(auth_open(&auth, AUTH_JWT, JWT_HS256, "/tmp", 0, error, sizeof error));
   cr_assert(strstr(error, "directory"), "%s", error);
 }
+
+Test(auth, a_token_made_here_is_taken_here) {
+  static const char secret[] = "a secret of thirty-two bytes or more";
+  struct jwt_key key;
+  struct jwt_claims claims;
+  char token[1024];
+  const char *why;
+  cr_assert(jwt_key_set(&key, JWT_HS256, secret, sizeof secret - 1, "k", error, sizeof error));
+  cr_assert(jwt_sign(&key, "ann \xc3\xa9", 2000000000, token, sizeof token));
+  cr_assert(jwt_check(&key, token, &claims, &why), "%s", why);
+  cr_assert_str_eq(claims.subject, "ann \xc3\xa9");
+  cr_assert_eq(claims.expires_s, 2000000000.0);
+  cr_assert_not(jwt_sign(&key, "ann", 2000000000, token, 10), "it does not fit");
+  jwt_key_close(&key);
+  cr_assert_not(jwt_sign(&key, "ann", 2000000000, token, sizeof token), "without a key");
+}

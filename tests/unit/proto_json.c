@@ -181,6 +181,13 @@ Test(json, the_kind_of_a_nested_payload_is_that_of_the_room_around_it) {
   cr_assert_str_eq(encode(message), text);
 }
 
+Test(json, the_options_of_a_room_that_a_lobby_is_to_make_are_of_its_kind) {
+  const char *text =
+      "{\"command\":{\"room\":\"lobby/main\",\"payload\":{\"quick\":{\"kind\":\"live\",\"maxMembers\":4,"
+      "\"options\":{\"liveId\":5},\"mode\":\"duel\"}}}}";
+  cr_assert_str_eq(encode(decode_client(text)), text);
+}
+
 Test(json, stops_at_the_arenas_limit) {
   Heya__V1__Pong pong;
   heya__v1__pong__init(&pong);

@@ -52,11 +52,12 @@ Test(keys, prefixes_and_process_ids_are_checked) {
 }
 
 Test(keys, the_machines_functions_carry_the_schema_version) {
-  static const char *const names[] = {
-      LIBRARY_HEYA "_",      FUNCTION_INIT,          FUNCTION_SELFTEST,        FUNCTION_APPEND,
-      FUNCTION_COMMIT,       FUNCTION_CLAIM,         FUNCTION_RELEASE,         FUNCTION_RENEW,
-      FUNCTION_SUSPECT,      FUNCTION_WORKER_CLOSE,  FUNCTION_GATEWAY_OPEN,    FUNCTION_GATEWAY_RENEW,
-      FUNCTION_GATEWAY_TRIM, FUNCTION_GATEWAY_CLOSE, FUNCTION_GATEWAY_SUSPECT, FUNCTION_LIST};
+  static const char *const names[] = {LIBRARY_HEYA "_",      FUNCTION_INIT,          FUNCTION_SELFTEST,
+                                      FUNCTION_APPEND,       FUNCTION_COMMIT,        FUNCTION_CLAIM,
+                                      FUNCTION_RELEASE,      FUNCTION_RENEW,         FUNCTION_SUSPECT,
+                                      FUNCTION_WORKER_CLOSE, FUNCTION_GATEWAY_OPEN,  FUNCTION_GATEWAY_RENEW,
+                                      FUNCTION_GATEWAY_TRIM, FUNCTION_GATEWAY_CLOSE, FUNCTION_GATEWAY_SUSPECT,
+                                      FUNCTION_LIST,         FUNCTION_DRAIN};
   char start[16];
   snprintf(start, sizeof start, "heya%d_", SCHEMA_VERSION);
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)

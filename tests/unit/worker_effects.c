@@ -78,18 +78,51 @@ Test(effects, a_broadcast_is_one_delivery_per_gateway_that_has_receivers) {
   cr_assert_gt(effects.waiting_bytes, first->deliveries.len + second->deliveries.len);
 }
 
-Test(effects, own_entries_are_one_batch) {
+static const Heya__Bus__Batch *batch_of(size_t nth) {
+  ProtobufCMessage *message;
+  struct bytes bytes = buf_bytes(&effects.outgoing[nth].batch);
+  cr_assert_eq(
+      codec_unpack(&codec_limits_internal, &heya__bus__batch__descriptor, &arena, bytes.data, bytes.len, &message),
+      CODEC_OK);
+  return (const Heya__Bus__Batch *)message;
+}
+
+static void append_numbered(uint32_t partition, uint32_t number) {
   Heya__Bus__Entry entry = HEYA__BUS__ENTRY__INIT;
   Heya__Bus__Time time = HEYA__BUS__TIME__INIT;
   entry.body_case = HEYA__BUS__ENTRY__BODY_TIME;
   entry.time = &time;
-  for (int i = 0; i < 3; i++) effects_append_own(&effects, &entry);
-  ProtobufCMessage *message;
-  cr_assert_eq(codec_unpack(&codec_limits_internal, &heya__bus__batch__descriptor, &arena, effects.own_batch.data,
-                            effects.own_batch.len, &message),
-               CODEC_OK);
-  cr_assert_eq(((const Heya__Bus__Batch *)message)->n_entries, 3);
+  entry.request = number;
+  effects_append(&effects, partition, &entry);
+}
+
+Test(effects, entries_for_a_partition_are_one_batch_in_order) {
+  for (uint32_t i = 0; i < 6; i++) append_numbered(i % 2 ? 3 : 9, i);
+  cr_assert_eq(effects.n_outgoing, 2);
+  cr_assert(effects.outgoing[0].partition == 9 && effects.outgoing[1].partition == 3);
+  for (uint32_t i = 0; i < 6; i++) cr_assert_eq(batch_of(i % 2)->entries[i / 2]->request, i);
+  cr_assert_eq(batch_of(1)->n_entries, 3);
   cr_assert(effects_any(&effects));
+  cr_assert_gt(effects.waiting_bytes, 0, "what goes out is counted");
+  effects_clear(&effects);
+  cr_assert_not(effects_any(&effects));
+}
+
+Test(effects, no_batch_is_larger_than_its_reader_can_take) {
+  for (uint32_t i = 0; i < 2 * OUTGOING_MAX_ENTRIES + 1; i++) append_numbered(9, i);
+  append_numbered(3, 0);
+  cr_assert_eq(effects.n_outgoing, 4);
+  for (uint32_t i = 0; i < 2; i++) {
+    cr_assert_eq(batch_of(i)->n_entries, OUTGOING_MAX_ENTRIES);
+    cr_assert_eq(batch_of(i)->entries[0]->request, i * OUTGOING_MAX_ENTRIES);
+  }
+  cr_assert_eq(batch_of(2)->n_entries, 1);
+}
+
+Test(effects, a_room_is_in_the_partition_of_its_id) {
+  cr_assert_eq(effects_partition_of(&effects, "chat/x"), 3, "there is only one");
+  effects.partitions = 16;
+  cr_assert_eq(effects_partition_of(&effects, "chat/x"), room_partition("chat/x", 6, 16));
 }
 
 Test(effects, a_clear_forgets_what_was_done_and_keeps_outlets_with_members) {

@@ -10,5 +10,6 @@ extern const struct kind kind_gomoku;
 extern const struct kind kind_live;
 extern const struct kind kind_arena;
 extern const struct kind kind_skirmish; /* the same game, lossy */
+extern const struct kind kind_lobby;
 
 #endif

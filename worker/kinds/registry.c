@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const struct kind *const built_in[] = {
-    &kind_chat, &kind_gomoku, &kind_live, &kind_arena, &kind_skirmish,
+    &kind_chat, &kind_gomoku, &kind_live, &kind_arena, &kind_skirmish, &kind_lobby,
 };
 
 void kind_registry_init(struct kind_registry *registry) {
