@@ -60,9 +60,12 @@ struct gateway {
   bool close; /* and say so to Redis, which may think otherwise */
 
   bool renewing;
+  bool renew_failed; /* the last one */
   uint64_t renew_identity;
   uint64_t renew_at_us;
-  uint64_t retry_at_us; /* in WAITING and OPENABLE */
+  uint64_t renewed_at_us;   /* opening renews too */
+  uint64_t broken_until_us; /* so long a broken append counts against us unless one is taken; 0: none does */
+  uint64_t retry_at_us;     /* in WAITING and OPENABLE */
 
   bool draining;
   bool goodbyes_said;
@@ -143,7 +146,9 @@ static void on_opened(void *arg, enum store_result result, uint64_t generation, 
     return;
   }
   gateway->generation = generation;
-  gateway->renew_at_us = now_us(gateway) + gateway->config.ttl_ms * 1000 / 3;
+  gateway->renew_failed = false;
+  gateway->renewed_at_us = now_us(gateway);
+  gateway->renew_at_us = gateway->renewed_at_us + gateway->config.ttl_ms * 1000 / 3;
   move(gateway, RUNNING);
 }
 
@@ -152,6 +157,7 @@ static void on_checked(void *arg, enum store_result result, const char *message,
   struct gateway *gateway = arg;
   if (gateway->state != CHECKING) return;
   if (result != STORE_OK) {
+    gateway->broken_until_us = 0; /* from now on the check knows better */
     snprintf(gateway->message, sizeof gateway->message, "%s", message ? message : store_result_name(result));
     log_limited(gateway->log, &gateway->trouble_limit, result == STORE_LOST ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR,
                 "redis_check_failed", F_S("result", store_result_name(result)), F_S("message", gateway->message));
@@ -209,9 +215,12 @@ static void on_uplink_busy(void *arg, const struct ticket *ticket) {
 
 static void on_uplink_trouble(void *arg, enum uplink_trouble trouble) {
   struct gateway *gateway = arg;
+  if (trouble == UPLINK_BROKEN) gateway->broken_until_us = now_us(gateway) + gateway->config.ttl_ms * 1000 / 2;
   if (gateway->state != RUNNING) return; /* found out by opening again */
   if (trouble == UPLINK_GONE) {
     give_up_id(gateway, true, "an append was refused");
+  } else if (trouble == UPLINK_BROKEN) {
+    give_up_id(gateway, true, "an append failed half-way");
   } else {
     wait_and_retry(gateway, 0);
   }
@@ -232,9 +241,12 @@ static void on_renewed(void *arg, enum store_result result) {
   struct gateway *gateway = arg;
   gateway->renewing = false;
   if (gateway->state != RUNNING || gateway->renew_identity != gateway->identity) return;
-  if (result == STORE_GONE) {
+  gateway->renew_failed = result != STORE_OK;
+  if (result == STORE_OK) {
+    gateway->renewed_at_us = now_us(gateway);
+  } else if (result == STORE_GONE) {
     give_up_id(gateway, false, "a renewal was refused");
-  } else if (result != STORE_OK) {
+  } else {
     gateway->renew_at_us = now_us(gateway) + RETRY_US;
     log_limited(gateway->log, &gateway->trouble_limit, LOG_LEVEL_WARN, "renew_failed",
                 F_S("result", store_result_name(result)));
@@ -309,6 +321,7 @@ const char *gateway_refused(const struct gateway *gateway) {
 }
 
 bool gateway_is_ready(const struct gateway *gateway, const char **why) {
+  uint64_t now = now_us(gateway);
   *why = "";
   if (gateway->draining) {
     *why = "draining";
@@ -318,6 +331,12 @@ bool gateway_is_ready(const struct gateway *gateway, const char **why) {
                                                          : "opening";
   } else if (!downlink_is_reading(gateway->downlink)) {
     *why = "not reading yet";
+  } else if (downlink_is_refused(gateway->downlink)) {
+    *why = "Redis refuses to have its stream read";
+  } else if (gateway->renew_failed || now - gateway->renewed_at_us > gateway->config.ttl_ms * 1000 / 2) {
+    *why = "Redis does not renew its id";
+  } else if (uplink_is_broken(gateway->uplink) && now < gateway->broken_until_us) {
+    *why = "Redis failed half-way in what was sent to rooms";
   }
   return !**why;
 }

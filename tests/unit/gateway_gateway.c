@@ -182,6 +182,41 @@ Test(gateway, renews_each_third_of_its_ttl_and_dies_when_refused) {
   dies(&world, client);
 }
 
+Test(gateway, whose_renewal_is_refused_or_late_is_not_ready) {
+  struct fake_gateway world;
+  fake_gateway_start(&world);
+  world.store->now_us += 10000000;
+  gateway_turn(world.gateway);
+  cr_assert_str_eq(why_not(&world), "");
+  world.store->now_us += 5000001;
+  cr_assert_str_eq(why_not(&world), "Redis does not renew its id", "without an answer");
+  fake_store_renew(world.store, STORE_OK);
+  cr_assert_str_eq(why_not(&world), "");
+  world.store->now_us += 10000000;
+  gateway_turn(world.gateway);
+  fake_store_renew(world.store, STORE_FAILED);
+  cr_assert_str_eq(why_not(&world), "Redis does not renew its id");
+  world.store->now_us += 1000000;
+  gateway_turn(world.gateway);
+  fake_store_renew(world.store, STORE_OK);
+  cr_assert_str_eq(why_not(&world), "");
+  fake_gateway_destroy(&world);
+}
+
+Test(gateway, whose_stream_may_not_be_read_is_not_ready) {
+  struct fake_gateway world;
+  fake_gateway_start(&world);
+  fake_store_read(world.store, STORE_FAILED, NULL, 0);
+  world.store->now_us += 200000;
+  gateway_turn(world.gateway);
+  cr_assert_not_null(world.store->read.callback, "it tries again");
+  cr_assert_str_eq(why_not(&world), "Redis refuses to have its stream read");
+  fake_store_read(world.store, STORE_OK, NULL, 0);
+  gateway_turn(world.gateway);
+  cr_assert_str_eq(why_not(&world), "");
+  fake_gateway_destroy(&world);
+}
+
 Test(gateway, numbers_that_differ_after_a_reconnect_end_the_id) {
   struct fake_gateway world;
   uint64_t wrong[FAKE_PARTITIONS] = {40, 41, 42, 43};
