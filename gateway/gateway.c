@@ -56,13 +56,15 @@ struct gateway {
   char server[96];     /* which Redis, likewise */
   char message[256];   /* why the store refuses; "" */
 
-  bool lost;  /* the id is dead or cannot be trusted: give it up in the next turn */
-  bool close; /* and say so to Redis, which may think otherwise */
+  bool lost;    /* the id is dead or cannot be trusted: give it up in the next turn */
+  bool close;   /* and say so to Redis, which may think otherwise */
+  bool suspect; /* and check Redis before the next one is opened, a second after this one at the earliest */
 
   bool renewing;
   bool renew_failed; /* the last one */
   uint64_t renew_identity;
   uint64_t renew_at_us;
+  uint64_t opened_at_us;    /* an id, first or again */
   uint64_t renewed_at_us;   /* opening renews too */
   uint64_t broken_until_us; /* so long a broken append counts against us unless one is taken; 0: none does */
   uint64_t retry_at_us;     /* in WAITING and OPENABLE */
@@ -147,7 +149,7 @@ static void on_opened(void *arg, enum store_result result, uint64_t generation, 
   }
   gateway->generation = generation;
   gateway->renew_failed = false;
-  gateway->renewed_at_us = now_us(gateway);
+  gateway->opened_at_us = gateway->renewed_at_us = now_us(gateway);
   gateway->renew_at_us = gateway->renewed_at_us + gateway->config.ttl_ms * 1000 / 3;
   move(gateway, RUNNING);
 }
@@ -221,6 +223,7 @@ static void on_uplink_trouble(void *arg, enum uplink_trouble trouble) {
     give_up_id(gateway, true, "an append was refused");
   } else if (trouble == UPLINK_BROKEN) {
     give_up_id(gateway, true, "an append failed half-way");
+    gateway->suspect = true;
   } else {
     wait_and_retry(gateway, 0);
   }
@@ -353,7 +356,11 @@ static void replace_id(struct gateway *gateway) {
   if (gateway->close && gateway->store->ops->ready(gateway->store)) {
     gateway->store->ops->gateway_close(gateway->store, gateway->id, on_old_id_closed, gateway);
   }
-  gateway->lost = gateway->close = false;
+  if (gateway->suspect) { /* what broke one append may break all, while opening works: ids must not be used up */
+    if (gateway->state == RUNNING) move(gateway, WAITING);
+    gateway->retry_at_us = gateway->opened_at_us + RETRY_US;
+  }
+  gateway->lost = gateway->close = gateway->suspect = false;
   take_id(gateway);
   if (gateway->state == RUNNING) move(gateway, OPENABLE);
 }

@@ -138,6 +138,69 @@ Test(gateway, dies_when_an_append_says_so) {
   dies(&world, client);
 }
 
+/* Or it would take one id after the other, as fast as clients come back. */
+Test(gateway, after_a_broken_append_redis_is_checked_and_an_id_lives_for_a_second) {
+  struct fake_gateway world;
+  fake_gateway_start(&world);
+  unsigned checks = world.store->init.count;
+  for (int i = 0; i < 3; i++) {
+    struct fake_client *client = fake_gateway_client(&world, "ann");
+    fake_client_join(client, 2, "chat/a", true);
+    gateway_turn(world.gateway);
+    fake_store_append_fail(world.store, STORE_BROKEN);
+    gateway_turn(world.gateway);
+    fake_client_free(client);
+    fake_store_close(world.store, STORE_OK);
+    if (world.store->read.callback) fake_store_read(world.store, STORE_OK, NULL, 0);
+    uint64_t wait = gateway_turn(world.gateway);
+    cr_assert(wait > 0 && wait <= 1000000, "%lu", (unsigned long)wait);
+    cr_assert_null(world.store->init.callback);
+    cr_assert_null(world.store->open.callback);
+    world.store->now_us += wait;
+    gateway_turn(world.gateway);
+    cr_assert_eq(world.store->init.count, ++checks);
+    fake_store_init(world.store, STORE_OK, NULL, "c1");
+    gateway_turn(world.gateway);
+    cr_assert_not(world.store->open.again);
+    fake_store_open(world.store, STORE_OK, 1, none, FAKE_PARTITIONS);
+    gateway_turn(world.gateway);
+    cr_assert_str_eq(why_not(&world), "Redis failed half-way in what was sent to rooms");
+  }
+  struct fake_client *bob = fake_gateway_client(&world, "bob");
+  fake_client_join(bob, 2, "chat/a", true);
+  gateway_turn(world.gateway);
+  fake_store_append_ok(world.store);
+  cr_assert_str_eq(why_not(&world), "");
+  fake_client_free(bob);
+  fake_gateway_destroy(&world);
+}
+
+/* Then the check tells when all is well, though no client should be sent here to find out. */
+Test(gateway, after_a_broken_append_a_check_that_failed_makes_the_next_one_enough) {
+  struct fake_gateway world;
+  fake_gateway_start(&world);
+  struct fake_client *client = fake_gateway_member(&world, "ann", "chat/a");
+  world.store->now_us += 1000000; /* the id is old enough */
+  fake_client_command(client, 3, "chat/a", 1, "x");
+  gateway_turn(world.gateway);
+  fake_store_append_fail(world.store, STORE_BROKEN);
+  gateway_turn(world.gateway);
+  fake_client_free(client);
+  gateway_turn(world.gateway);
+  fake_store_init(world.store, STORE_FAILED, "Redis refuses XADD", NULL);
+  cr_assert_str_eq(why_not(&world), "Redis refuses XADD");
+  cr_assert_null(gateway_refused(world.gateway));
+  world.store->now_us += 1000000;
+  gateway_turn(world.gateway);
+  fake_store_init(world.store, STORE_OK, NULL, "c1");
+  gateway_turn(world.gateway);
+  fake_store_open(world.store, STORE_OK, 1, none, FAKE_PARTITIONS);
+  if (world.store->read.callback) fake_store_read(world.store, STORE_OK, NULL, 0);
+  gateway_turn(world.gateway);
+  cr_assert_str_eq(why_not(&world), "");
+  fake_gateway_destroy(&world);
+}
+
 Test(gateway, dies_when_its_stream_is_gone) {
   struct fake_gateway world;
   fake_gateway_start(&world);
