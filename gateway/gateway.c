@@ -71,6 +71,7 @@ struct gateway {
 
   bool draining;
   bool goodbyes_said;
+  bool timed_out; /* the drain, with something undone */
   uint64_t drain_until_us;
 
   struct sessions *sessions;
@@ -400,19 +401,26 @@ static void close_id(struct gateway *gateway, uint64_t now) {
   gateway->store->ops->gateway_close(gateway->store, gateway->id, on_closed, gateway);
 }
 
+static void time_out(struct gateway *gateway) {
+  gateway->timed_out = true;
+  log_warn(gateway->log, "drain_timed_out", F_U("connections", sessions_count(gateway->sessions)));
+}
+
+/* With nothing left to tell an id is ended by its TTL as well as by us: Redis is not waited for to end it. */
 static void drain_on(struct gateway *gateway, uint64_t now) {
   if (gateway->state == FINISHED || gateway->state == REFUSED) return;
   bool late = now >= gateway->drain_until_us;
   bool empty = sessions_count(gateway->sessions) == 0 && uplink_is_idle(gateway->uplink);
   if (gateway->state == CLOSING) {
     if (late) move(gateway, FINISHED);
-  } else if (empty && !gateway->opened && gateway->state != OPENING) {
+  } else if (empty &&
+             (!gateway->store->ops->ready(gateway->store) || (!gateway->opened && gateway->state != OPENING))) {
     move(gateway, FINISHED);
   } else if (empty || late) {
+    if (late && (!empty || gateway->state != RUNNING)) time_out(gateway);
     if (gateway->state == RUNNING) {
       close_id(gateway, now);
     } else if (late) {
-      log_warn(gateway->log, "drain_timed_out", F_U("connections", sessions_count(gateway->sessions)));
       move(gateway, FINISHED);
     }
   }
@@ -459,4 +467,8 @@ void gateway_drain(struct gateway *gateway) {
 
 bool gateway_is_finished(const struct gateway *gateway) {
   return gateway->state == FINISHED;
+}
+
+bool gateway_drain_timed_out(const struct gateway *gateway) {
+  return gateway->timed_out;
 }

@@ -62,7 +62,11 @@ const char *gateway_refused(const struct gateway *);
 /* Begins the orderly end: not ready, everybody is told to reconnect elsewhere and closed. Idempotent. */
 void gateway_drain(struct gateway *);
 
-/* The drain is over: every room was told and the id is closed, or the time was up. */
+/* The drain is over: every room was told and the id is closed, or left to its TTL while Redis is away; or the time
+ * was up. */
 bool gateway_is_finished(const struct gateway *);
+
+/* It was up with somebody still connected, a room not told, or Redis there and the id not closed. */
+bool gateway_drain_timed_out(const struct gateway *);
 
 #endif

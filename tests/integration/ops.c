@@ -53,6 +53,24 @@ Test(ops, a_gateway_that_is_told_to_end_tells_its_clients_where_to_go) {
   cluster_stop(cluster);
 }
 
+/* Only who has something to tell Redis waits for it, and says when it was in vain. */
+Test(ops, a_gateway_told_to_end_without_redis_waits_only_for_rooms_that_are_to_be_told) {
+  static const char *const args[] = {"--drain-timeout", "2s", NULL};
+  struct cluster *cluster = cluster_start(&(struct cluster_options){.gateway_args = args});
+  struct player *ann = cluster_player(cluster, 0, "ann");
+  player_join(ann, "chat/drain");
+  process_kill(cluster_redis_process(cluster));
+  process_signal(cluster_gateway(cluster, 0), SIGTERM);
+  process_signal(cluster_gateway(cluster, 1), SIGTERM);
+  cr_assert_eq(wsclient_wait_close(ann->socket, 10000), 4042);
+  player_drop(ann);
+  cr_assert_eq(process_wait_exit(cluster_gateway(cluster, 0), 20000), 1);
+  cr_assert_eq(process_wait_exit(cluster_gateway(cluster, 1), 20000), 0);
+  cr_assert_eq(process_count_lines(cluster_gateway(cluster, 0), "drain_timed_out"), 1);
+  cr_assert_eq(process_count_lines(cluster_gateway(cluster, 1), "drain_timed_out"), 0);
+  cluster_stop(cluster);
+}
+
 Test(ops, a_worker_that_is_told_to_end_hands_its_rooms_over) {
   struct cluster *cluster = cluster_start(NULL);
   cluster_await_all_owned(cluster);

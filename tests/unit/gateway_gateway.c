@@ -346,6 +346,7 @@ Test(gateway, drains_by_sending_all_away_telling_rooms_and_closing_its_id) {
   cr_assert_not(gateway_is_finished(world.gateway));
   fake_store_close(world.store, STORE_OK);
   cr_assert(gateway_is_finished(world.gateway));
+  cr_assert_not(gateway_drain_timed_out(world.gateway));
   fake_gateway_destroy(&world);
 }
 
@@ -358,11 +359,49 @@ Test(gateway, a_drain_ends_in_time_whatever_is_missing) {
   gateway_turn(world.gateway);
   uint64_t wait = gateway_turn(world.gateway);
   cr_assert(wait <= 5000000);
+  cr_assert_not(gateway_is_finished(world.gateway));
   world.store->now_us += 5000000;
   gateway_turn(world.gateway);
   cr_assert(gateway_is_finished(world.gateway));
+  cr_assert(gateway_drain_timed_out(world.gateway));
   fake_client_free(client);
   fake_gateway_destroy(&world);
+}
+
+Test(gateway, a_drain_is_late_when_a_client_does_not_go_and_still_closes_the_id) {
+  struct fake_gateway world;
+  fake_gateway_start(&world);
+  struct fake_client *client = fake_gateway_client(&world, "ann");
+  gateway_drain(world.gateway);
+  gateway_turn(world.gateway);
+  world.store->now_us += 5000000;
+  gateway_turn(world.gateway);
+  fake_store_close(world.store, STORE_OK);
+  cr_assert(gateway_is_finished(world.gateway));
+  cr_assert(gateway_drain_timed_out(world.gateway));
+  fake_client_free(client);
+  fake_gateway_destroy(&world);
+}
+
+/* Nothing can be told to Redis: only a room that is to be told is worth waiting for. */
+Test(gateway, a_drain_waits_for_a_redis_that_is_away_only_while_a_room_is_to_be_told) {
+  for (int told = 0; told < 2; told++) {
+    struct fake_gateway world;
+    fake_gateway_start(&world);
+    struct fake_client *client = fake_gateway_client(&world, "ann");
+    if (!told) fake_client_join(client, 2, "chat/a", true);
+    if (!told) fake_gateway_settle(&world);
+    fake_store_set_ready(world.store, false);
+    gateway_turn(world.gateway);
+    gateway_drain(world.gateway);
+    gateway_turn(world.gateway);
+    cr_assert_not(gateway_is_finished(world.gateway), "somebody is still there");
+    fake_client_free(client);
+    gateway_turn(world.gateway);
+    cr_assert_eq(gateway_is_finished(world.gateway), told);
+    cr_assert_not(gateway_drain_timed_out(world.gateway));
+    fake_gateway_destroy(&world);
+  }
 }
 
 Test(gateway, a_drain_before_anything_was_opened_ends_at_once) {
