@@ -283,13 +283,17 @@ Test(ops, options_that_make_no_sense_are_refused_by_name) {
     const char *says;
   } rows[] = {
       {{"--no-such-option", NULL}, "no-such-option"}, {{"--partitions", "0", NULL}, "partitions"},
-      {{"--prefix", "a b", NULL}, "prefix"},          {{"--redis", "http://x", NULL}, "redis"},
+      {{"--prefix", "a b", NULL}, "prefix"},          {{"--redis", "http://x", NULL}, "--redis"},
       {{"--admin", "nowhere", NULL}, "admin"},        {{"--failpoints", "x=y", NULL}, "failpoints"},
   };
   struct cluster *cluster = cluster_start(&(struct cluster_options){.bare = true});
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-    cluster_refuses(cluster_worker(cluster, cluster_spawn_worker(cluster, rows[i].args)), rows[i].says);
-    cluster_refuses(cluster_gateway(cluster, cluster_spawn_gateway(cluster, rows[i].args)), rows[i].says);
+    struct process *processes[] = {cluster_worker(cluster, cluster_spawn_worker(cluster, rows[i].args)),
+                                   cluster_gateway(cluster, cluster_spawn_gateway(cluster, rows[i].args))};
+    for (size_t j = 0; j < 2; j++) {
+      cluster_refuses(processes[j], rows[i].says);
+      cr_assert_eq(processes[j]->status, 2, "%s", rows[i].says);
+    }
   }
   static const char *const jwt[] = {"--auth", "jwt", NULL};
   cluster_refuses(cluster_gateway(cluster, cluster_spawn_gateway(cluster, jwt)), "jwt-key");
