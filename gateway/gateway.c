@@ -21,6 +21,7 @@
 
 #define RETRY_US      1000000 /* after a failure that will not pass at once */
 #define CLOSE_WAIT_US 1000000 /* for the answer to gateway_close */
+#define BROKEN_US     2000000 /* not ready after a broken append, longer than a new id is waited for */
 
 enum state { WAITING, CHECKING, OPENABLE, OPENING, RUNNING, CLOSING, FINISHED, REFUSED, STATES };
 
@@ -218,7 +219,7 @@ static void on_uplink_busy(void *arg, const struct ticket *ticket) {
 
 static void on_uplink_trouble(void *arg, enum uplink_trouble trouble) {
   struct gateway *gateway = arg;
-  if (trouble == UPLINK_BROKEN) gateway->broken_until_us = now_us(gateway) + gateway->config.ttl_ms * 1000 / 2;
+  if (trouble == UPLINK_BROKEN) gateway->broken_until_us = now_us(gateway) + BROKEN_US;
   if (gateway->state != RUNNING) return; /* found out by opening again */
   if (trouble == UPLINK_GONE) {
     give_up_id(gateway, true, "an append was refused");

@@ -49,7 +49,7 @@ struct sessions *gateway_sessions(struct gateway *);
 uint64_t gateway_turn(struct gateway *);
 
 /* Opened, reading, renewed, and not draining; and Redis takes what is sent, as far as is known: a broken append is
- * held against it until one is taken, but for half a TTL at most, since without clients nothing is sent. Otherwise
+ * held against it until one is taken, but for two seconds at most, since without clients nothing is sent. Otherwise
  * *why is a short static phrase, or what Redis refused. */
 bool gateway_is_ready(const struct gateway *, const char **why);
 
