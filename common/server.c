@@ -3,6 +3,7 @@
 #include "common/admin.h"
 #include "common/failpoint.h"
 #include "common/mem.h"
+#include "common/redis_url.h"
 #include "proto/keys.h"
 
 #include <errno.h>
@@ -20,6 +21,11 @@ bool server_options_check(const struct server_options *options, char *error, siz
   struct failpoints *failpoints;
   char reason[256];
   const char *fault = NULL;
+  struct redis_url url;
+  if (!redis_url_parse(options->redis, &url, reason, sizeof reason)) {
+    snprintf(error, error_size, "--redis: %s", reason);
+    return false;
+  }
   if (!failpoints_create(options->failpoints, &failpoints, reason, sizeof reason)) {
     snprintf(error, error_size, "--failpoints: %s", reason);
     return false;

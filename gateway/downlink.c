@@ -50,6 +50,7 @@ struct downlink {
   char gateway[64];
   bool running;
   bool answered;          /* a read of this id was */
+  bool refused;           /* the last one that was answered */
   bool reading;           /* a read is outstanding */
   bool forgotten;         /* it belongs to an older id */
   struct stream_id after; /* the last entry that was handed out */
@@ -96,6 +97,10 @@ void downlink_open(struct downlink *downlink, const char *gateway) {
 
 bool downlink_is_reading(const struct downlink *downlink) {
   return downlink->running && !downlink->forgotten && (downlink->reading || downlink->answered);
+}
+
+bool downlink_is_refused(const struct downlink *downlink) {
+  return downlink->refused;
 }
 
 /* ---- one delivery ---- */
@@ -246,6 +251,7 @@ static void on_deliveries(void *arg, enum store_result result, const struct stor
   switch (result) {
   case STORE_OK:
     downlink->answered = true;
+    downlink->refused = false;
     if (take_entries(downlink, entries, n)) {
       downlink->retry_at_us = now_us + failpoint_delay_us(downlink->config.failpoints, "gateway.read");
     } else {
@@ -257,6 +263,7 @@ static void on_deliveries(void *arg, enum store_result result, const struct stor
     downlink->retry_at_us = now_us + LOST_RETRY_US;
     break;
   default:
+    downlink->refused = true;
     log_limited(downlink->log, &downlink->fault_limit, LOG_LEVEL_ERROR, "read_failed",
                 F_S("result", store_result_name(result)));
     downlink->retry_at_us = now_us + RETRY_US;

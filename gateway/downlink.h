@@ -55,4 +55,7 @@ uint64_t downlink_turn(struct downlink *, uint64_t now_us);
 /* True while the stream of the present id is being read; the first read has been asked for. */
 bool downlink_is_reading(const struct downlink *);
 
+/* The store refused the last read that it answered, of whichever id. */
+bool downlink_is_refused(const struct downlink *);
+
 #endif

@@ -21,6 +21,7 @@
 
 #define RETRY_US      1000000 /* after a failure that will not pass at once */
 #define CLOSE_WAIT_US 1000000 /* for the answer to gateway_close */
+#define BROKEN_US     2000000 /* not ready after a broken append, longer than a new id is waited for */
 
 enum state { WAITING, CHECKING, OPENABLE, OPENING, RUNNING, CLOSING, FINISHED, REFUSED, STATES };
 
@@ -56,16 +57,22 @@ struct gateway {
   char server[96];     /* which Redis, likewise */
   char message[256];   /* why the store refuses; "" */
 
-  bool lost;  /* the id is dead or cannot be trusted: give it up in the next turn */
-  bool close; /* and say so to Redis, which may think otherwise */
+  bool lost;    /* the id is dead or cannot be trusted: give it up in the next turn */
+  bool close;   /* and say so to Redis, which may think otherwise */
+  bool suspect; /* and check Redis before the next one is opened, a second after this one at the earliest */
 
   bool renewing;
+  bool renew_failed; /* the last one */
   uint64_t renew_identity;
   uint64_t renew_at_us;
-  uint64_t retry_at_us; /* in WAITING and OPENABLE */
+  uint64_t opened_at_us;    /* an id, first or again */
+  uint64_t renewed_at_us;   /* opening renews too */
+  uint64_t broken_until_us; /* so long a broken append counts against us unless one is taken; 0: none does */
+  uint64_t retry_at_us;     /* in WAITING and OPENABLE */
 
   bool draining;
   bool goodbyes_said;
+  bool timed_out; /* the drain, with something undone */
   uint64_t drain_until_us;
 
   struct sessions *sessions;
@@ -143,7 +150,9 @@ static void on_opened(void *arg, enum store_result result, uint64_t generation, 
     return;
   }
   gateway->generation = generation;
-  gateway->renew_at_us = now_us(gateway) + gateway->config.ttl_ms * 1000 / 3;
+  gateway->renew_failed = false;
+  gateway->opened_at_us = gateway->renewed_at_us = now_us(gateway);
+  gateway->renew_at_us = gateway->renewed_at_us + gateway->config.ttl_ms * 1000 / 3;
   move(gateway, RUNNING);
 }
 
@@ -152,6 +161,7 @@ static void on_checked(void *arg, enum store_result result, const char *message,
   struct gateway *gateway = arg;
   if (gateway->state != CHECKING) return;
   if (result != STORE_OK) {
+    gateway->broken_until_us = 0; /* from now on the check knows better */
     snprintf(gateway->message, sizeof gateway->message, "%s", message ? message : store_result_name(result));
     log_limited(gateway->log, &gateway->trouble_limit, result == STORE_LOST ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR,
                 "redis_check_failed", F_S("result", store_result_name(result)), F_S("message", gateway->message));
@@ -211,9 +221,13 @@ static void on_uplink_busy(void *arg, const struct ticket *ticket) {
 
 static void on_uplink_trouble(void *arg, enum uplink_trouble trouble) {
   struct gateway *gateway = arg;
+  if (trouble == UPLINK_BROKEN) gateway->broken_until_us = now_us(gateway) + BROKEN_US;
   if (gateway->state != RUNNING) return; /* found out by opening again */
   if (trouble == UPLINK_GONE) {
     give_up_id(gateway, true, "an append was refused");
+  } else if (trouble == UPLINK_BROKEN) {
+    give_up_id(gateway, true, "an append failed half-way");
+    gateway->suspect = true;
   } else {
     wait_and_retry(gateway, 0);
   }
@@ -234,9 +248,12 @@ static void on_renewed(void *arg, enum store_result result) {
   struct gateway *gateway = arg;
   gateway->renewing = false;
   if (gateway->state != RUNNING || gateway->renew_identity != gateway->identity) return;
-  if (result == STORE_GONE) {
+  gateway->renew_failed = result != STORE_OK;
+  if (result == STORE_OK) {
+    gateway->renewed_at_us = now_us(gateway);
+  } else if (result == STORE_GONE) {
     give_up_id(gateway, false, "a renewal was refused");
-  } else if (result != STORE_OK) {
+  } else {
     gateway->renew_at_us = now_us(gateway) + RETRY_US;
     log_limited(gateway->log, &gateway->trouble_limit, LOG_LEVEL_WARN, "renew_failed",
                 F_S("result", store_result_name(result)));
@@ -311,6 +328,7 @@ const char *gateway_refused(const struct gateway *gateway) {
 }
 
 bool gateway_is_ready(const struct gateway *gateway, const char **why) {
+  uint64_t now = now_us(gateway);
   *why = "";
   if (gateway->draining) {
     *why = "draining";
@@ -320,6 +338,12 @@ bool gateway_is_ready(const struct gateway *gateway, const char **why) {
                                                          : "opening";
   } else if (!downlink_is_reading(gateway->downlink)) {
     *why = "not reading yet";
+  } else if (downlink_is_refused(gateway->downlink)) {
+    *why = "Redis refuses to have its stream read";
+  } else if (gateway->renew_failed || now - gateway->renewed_at_us > gateway->config.ttl_ms * 1000 / 2) {
+    *why = "Redis does not renew its id";
+  } else if (uplink_is_broken(gateway->uplink) && now < gateway->broken_until_us) {
+    *why = "Redis failed half-way in what was sent to rooms";
   }
   return !**why;
 }
@@ -336,7 +360,11 @@ static void replace_id(struct gateway *gateway) {
   if (gateway->close && gateway->store->ops->ready(gateway->store)) {
     gateway->store->ops->gateway_close(gateway->store, gateway->id, on_old_id_closed, gateway);
   }
-  gateway->lost = gateway->close = false;
+  if (gateway->suspect) { /* what broke one append may break all, while opening works: ids must not be used up */
+    if (gateway->state == RUNNING) move(gateway, WAITING);
+    gateway->retry_at_us = gateway->opened_at_us + RETRY_US;
+  }
+  gateway->lost = gateway->close = gateway->suspect = false;
   take_id(gateway);
   if (gateway->state == RUNNING) move(gateway, OPENABLE);
 }
@@ -376,19 +404,26 @@ static void close_id(struct gateway *gateway, uint64_t now) {
   gateway->store->ops->gateway_close(gateway->store, gateway->id, on_closed, gateway);
 }
 
+static void time_out(struct gateway *gateway) {
+  gateway->timed_out = true;
+  log_warn(gateway->log, "drain_timed_out", F_U("connections", sessions_count(gateway->sessions)));
+}
+
+/* With nothing left to tell an id is ended by its TTL as well as by us: Redis is not waited for to end it. */
 static void drain_on(struct gateway *gateway, uint64_t now) {
   if (gateway->state == FINISHED || gateway->state == REFUSED) return;
   bool late = now >= gateway->drain_until_us;
   bool empty = sessions_count(gateway->sessions) == 0 && uplink_is_idle(gateway->uplink);
   if (gateway->state == CLOSING) {
     if (late) move(gateway, FINISHED);
-  } else if (empty && !gateway->opened && gateway->state != OPENING) {
+  } else if (empty &&
+             (!gateway->store->ops->ready(gateway->store) || (!gateway->opened && gateway->state != OPENING))) {
     move(gateway, FINISHED);
   } else if (empty || late) {
+    if (late && (!empty || gateway->state != RUNNING)) time_out(gateway);
     if (gateway->state == RUNNING) {
       close_id(gateway, now);
     } else if (late) {
-      log_warn(gateway->log, "drain_timed_out", F_U("connections", sessions_count(gateway->sessions)));
       move(gateway, FINISHED);
     }
   }
@@ -435,4 +470,8 @@ void gateway_drain(struct gateway *gateway) {
 
 bool gateway_is_finished(const struct gateway *gateway) {
   return gateway->state == FINISHED;
+}
+
+bool gateway_drain_timed_out(const struct gateway *gateway) {
+  return gateway->timed_out;
 }

@@ -48,7 +48,9 @@ struct sessions *gateway_sessions(struct gateway *);
  * a callback changes anything. */
 uint64_t gateway_turn(struct gateway *);
 
-/* Opened, reading and not draining. Otherwise *why is a short static phrase, or what Redis refused. */
+/* Opened, reading, renewed, and not draining; and Redis takes what is sent, as far as is known: a broken append is
+ * held against it until one is taken, but for two seconds at most, since without clients nothing is sent. Otherwise
+ * *why is a short static phrase, or what Redis refused. */
 bool gateway_is_ready(const struct gateway *, const char **why);
 
 /* The id in use, "" while there is none. */
@@ -60,7 +62,11 @@ const char *gateway_refused(const struct gateway *);
 /* Begins the orderly end: not ready, everybody is told to reconnect elsewhere and closed. Idempotent. */
 void gateway_drain(struct gateway *);
 
-/* The drain is over: every room was told and the id is closed, or the time was up. */
+/* The drain is over: every room was told and the id is closed, or left to its TTL while Redis is away; or the time
+ * was up. */
 bool gateway_is_finished(const struct gateway *);
+
+/* It was up with somebody still connected, a room not told, or Redis there and the id not closed. */
+bool gateway_drain_timed_out(const struct gateway *);
 
 #endif

@@ -62,7 +62,7 @@ static uint64_t turn(void *arg) {
     fprintf(stderr, "heya-gateway: %s\n", gateway_refused(program->gateway));
     server_finish(&program->server, SERVER_EXIT_FAILURE);
   } else if (gateway_is_finished(program->gateway)) {
-    server_finish(&program->server, SERVER_EXIT_OK);
+    server_finish(&program->server, gateway_drain_timed_out(program->gateway) ? SERVER_EXIT_FAILURE : SERVER_EXIT_OK);
   }
   return wait_us == GATEWAY_NEVER ? SERVER_NEVER : wait_us;
 }

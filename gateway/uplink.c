@@ -36,6 +36,7 @@ struct uplink {
   bool running;
 
   bool in_flight;
+  bool broken;      /* the last append failed half-way */
   bool forgotten;   /* the append in flight belongs to a state that was reset */
   uint64_t sent_us; /* when it left */
   uint32_t *flight; /* owned; partitions of the append in flight, in its order */
@@ -235,6 +236,7 @@ static void on_appended(void *arg, enum store_result result, const enum store_ap
   bool forgotten = uplink->forgotten;
   uplink->in_flight = uplink->forgotten = false;
   if (now_us > uplink->sent_us) metric_observe_us(&uplink->metrics->append_time, now_us - uplink->sent_us);
+  if (result != STORE_LOST) uplink->broken = result == STORE_BROKEN;
   if (forgotten) return;
   if (result == STORE_OK && n == uplink->n_flight) {
     if (settle(uplink, verdicts, now_us)) trouble(uplink, UPLINK_DOUBT);
@@ -251,10 +253,12 @@ static void on_appended(void *arg, enum store_result result, const enum store_ap
     }
     break;
   case STORE_LOST: trouble(uplink, UPLINK_DOUBT); break;
-  default:
-    /* Gone. Or failed half-way, which may have left an entry in a stream without its number: sending it again could
-     * double it, so the id is given up; clients come back by another and their rooms tell what was applied. */
-    trouble(uplink, UPLINK_GONE);
+  case STORE_BROKEN:
+    /* It may have left an entry in a stream without its number: sending it again could double it, so the id is given
+     * up; clients come back by another and their rooms tell what was applied. */
+    trouble(uplink, UPLINK_BROKEN);
+    break;
+  default: trouble(uplink, UPLINK_GONE);
   }
 }
 
@@ -332,6 +336,10 @@ uint64_t uplink_flush(struct uplink *uplink, uint64_t now_us) {
 
 bool uplink_in_flight(const struct uplink *uplink) {
   return uplink->in_flight;
+}
+
+bool uplink_is_broken(const struct uplink *uplink) {
+  return uplink->broken;
 }
 
 bool uplink_is_idle(const struct uplink *uplink) {

@@ -46,7 +46,8 @@ struct uplink_config {
 
 enum uplink_trouble {
   UPLINK_DOUBT, /* an answer was lost or makes no sense: open again, then uplink_resume */
-  UPLINK_GONE   /* this gateway id is dead: uplink_reset, then a new id */
+  UPLINK_GONE,  /* this gateway id is dead: uplink_reset, then a new id */
+  UPLINK_BROKEN /* an append failed half-way: likewise, but a new id may fare no better */
 };
 
 /* None of these may push, flush or free; `trouble` may suspend and reset. */
@@ -95,6 +96,9 @@ void uplink_push_orphan(struct uplink *, const char *room, uint64_t conn);
 uint64_t uplink_flush(struct uplink *, uint64_t now_us);
 
 bool uplink_in_flight(const struct uplink *);
+
+/* The last append that was answered failed half-way, under whichever id. */
+bool uplink_is_broken(const struct uplink *);
 
 /* Nothing waits, is frozen or in flight. */
 bool uplink_is_idle(const struct uplink *);

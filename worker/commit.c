@@ -139,6 +139,7 @@ static void on_refused(struct worker *worker, enum store_result result, const ch
   }
   uint64_t retry_at_us = worker->store->ops->monotonic_us(worker->store) + RETRY_US;
   worker->metrics->commits_failed++;
+  worker->commit_refused_us = worker->store->ops->monotonic_us(worker->store);
   log_error(worker->log, "commit_failed", F_S("result", store_result_name(result)), F_S("message", message));
   drop_committed(worker, "commit failed", retry_at_us);
 }
@@ -150,6 +151,7 @@ static void on_commit(void *arg, enum store_result result, const struct store_co
                     worker->store->ops->monotonic_us(worker->store) - worker->commit_sent_us);
   if (result == STORE_OK) {
     worker->metrics->commits++;
+    worker->commit_refused_us = 0;
     drop_fenced(worker, outcome);
     drop_refused(worker, outcome);
     end_steps(worker);

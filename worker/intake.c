@@ -32,12 +32,18 @@ bool intake_is_full(struct worker *worker) {
 }
 
 /* Redis refuses a read whole when one of its streams is no stream. So they are read one by one until the one is
- * found; that partition is dropped, and claimed again when somebody has put it right. */
+ * found; that partition is dropped, and claimed again when somebody has put it right. When all are dropped and a read
+ * without any is refused too, it is reading that is refused. */
 static void on_refused_read(struct worker *worker, enum store_result result) {
   uint64_t retry_at_us = worker->store->ops->monotonic_us(worker->store) + RETRY_US;
   worker->metrics->reads_failed++;
   log_limited(worker->log, &worker->read_limit, LOG_LEVEL_ERROR, "read_failed",
               F_S("result", store_result_name(result)));
+  if (worker->reading_n == 0) {
+    worker->read_refused = true;
+    worker->read_at_us = retry_at_us;
+    return;
+  }
   if (!worker->reading_singly) {
     worker->reading_singly = true;
     worker->read_next = 0;
@@ -59,6 +65,7 @@ static void on_read(void *arg, enum store_result result, const struct store_entr
   worker->metrics->reads++;
   if (result != STORE_OK && result != STORE_LOST) on_refused_read(worker, result);
   if (result != STORE_OK) return;
+  worker->read_refused = false;
   for (size_t i = 0; i < n; i++) {
     if (entries[i].partition >= worker->config.partitions) continue;
     if (intake_is_full(worker)) break;
@@ -106,6 +113,7 @@ void intake_turn(struct worker *worker) {
   uint64_t block_ms = worker->reading_singly ? 1 : READ_BLOCK_MS;
   if (n == 0) worker->reading_singly = false; /* all were tried */
   worker->reading = true;
+  worker->reading_n = n;
   worker->wake_wanted = false;
   store->ops->read(store, worker->config.id, positions, n, block_ms, on_read, worker);
   arena_reset(&worker->frozen);

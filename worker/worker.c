@@ -6,6 +6,7 @@
 #define FROZEN_FIRST_BYTES (256u << 10)
 #define MAX_WAIT_US        250000
 #define INIT_RETRY_US      1000000
+#define COMMIT_DOUBT_US    10000000 /* a refused commit is tried again sooner, unless its partition is another's now */
 
 static void on_freed(void *arg, uint32_t partition, uint64_t epoch) {
   ownership_freed(arg, partition, epoch);
@@ -93,12 +94,20 @@ static void init_turn(struct worker *worker) {
 
 bool worker_ready(const struct worker *worker, struct buf *reason) {
   uint64_t now_us = worker->store->ops->monotonic_us(worker->store);
-  bool holds_lease = worker->renewed && now_us - worker->renewed_at_us < worker->config.lease_ms * 1000;
-  if (worker->state == WORKER_RUNNING && holds_lease) return true;
-  buf_append_str(reason, worker->state == WORKER_STOPPING ? "stopping"
-                         : worker->renewed                ? "Redis does not renew the lease"
-                                                          : "not connected to Redis");
-  return false;
+  const char *why = NULL;
+  if (worker->state == WORKER_STOPPING) {
+    why = "stopping";
+  } else if (!worker->renewed || worker->state != WORKER_RUNNING) {
+    why = "not connected to Redis";
+  } else if (now_us - worker->renewed_at_us >= worker->config.lease_ms * 1000) {
+    why = "Redis does not renew the lease";
+  } else if (worker->read_refused) {
+    why = "Redis refuses to have streams read";
+  } else if (worker->commit_refused_us && now_us - worker->commit_refused_us < COMMIT_DOUBT_US) {
+    why = "Redis refuses commits";
+  }
+  if (why) buf_append_str(reason, why);
+  return !why;
 }
 
 /* ---- stop ---- */

@@ -104,14 +104,17 @@ struct worker {
   bool expecting;                     /* a partition that should be ours is held by somebody who will release it */
   bool retiring;
   bool reading, wake_wanted;
+  size_t reading_n;    /* so many partitions are in the read */
+  bool read_refused;   /* the last one, and it was no partition's fault */
   uint64_t read_at_us; /* not read before, after an error */
   bool reading_singly; /* one partition at a time, to find the one that cannot be read; */
   uint32_t read_next;  /* from here on */
   bool committing;
   uint64_t commit_sent_us;
-  struct slot *slots;  /* one per partition of the deployment */
-  struct slot *noting; /* whose turn it is to be cautious, see worker/caution.h; NULL: nobody's */
-  struct scene scene;  /* of all of them: one thread */
+  uint64_t commit_refused_us; /* when the last one was; 0: it was not */
+  struct slot *slots;         /* one per partition of the deployment */
+  struct slot *noting;        /* whose turn it is to be cautious, see worker/caution.h; NULL: nobody's */
+  struct scene scene;         /* of all of them: one thread */
   struct log_limit read_limit;
   struct log_limit slow_limit;
   struct arena frozen; /* what a commit points to */

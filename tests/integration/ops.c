@@ -53,6 +53,25 @@ Test(ops, a_gateway_that_is_told_to_end_tells_its_clients_where_to_go) {
   cluster_stop(cluster);
 }
 
+/* Only who has something to tell Redis waits for it, and says when it was in vain. */
+Test(ops, a_gateway_told_to_end_without_redis_waits_only_for_rooms_that_are_to_be_told) {
+  static const char *const args[] = {"--drain-timeout", "2s", NULL};
+  struct cluster *cluster = cluster_start(&(struct cluster_options){.gateway_args = args});
+  struct player *ann = cluster_player(cluster, 0, "ann");
+  player_join(ann, "chat/drain");
+  process_kill(cluster_redis_process(cluster));
+  process_signal(cluster_gateway(cluster, 0), SIGTERM);
+  process_signal(cluster_gateway(cluster, 1), SIGTERM);
+  cr_assert_eq(wsclient_wait_close(ann->socket, 10000), 4042);
+  player_drop(ann);
+  cr_assert_eq(process_wait_exit(cluster_gateway(cluster, 0), 20000), 1);
+  cr_assert_eq(process_wait_exit(cluster_gateway(cluster, 1), 20000), 0);
+  cr_assert_eq(process_count_lines(cluster_gateway(cluster, 0), "drain_timed_out"), 1);
+  cr_assert_eq(process_count_lines(cluster_gateway(cluster, 1), "drain_timed_out"), 0);
+  cluster_gateway(cluster, 0)->status = 0; /* as wanted; cluster_stop would mind */
+  cluster_stop(cluster);
+}
+
 Test(ops, a_worker_that_is_told_to_end_hands_its_rooms_over) {
   struct cluster *cluster = cluster_start(NULL);
   cluster_await_all_owned(cluster);
@@ -265,13 +284,17 @@ Test(ops, options_that_make_no_sense_are_refused_by_name) {
     const char *says;
   } rows[] = {
       {{"--no-such-option", NULL}, "no-such-option"}, {{"--partitions", "0", NULL}, "partitions"},
-      {{"--prefix", "a b", NULL}, "prefix"},          {{"--redis", "http://x", NULL}, "redis"},
+      {{"--prefix", "a b", NULL}, "prefix"},          {{"--redis", "http://x", NULL}, "--redis"},
       {{"--admin", "nowhere", NULL}, "admin"},        {{"--failpoints", "x=y", NULL}, "failpoints"},
   };
   struct cluster *cluster = cluster_start(&(struct cluster_options){.bare = true});
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-    cluster_refuses(cluster_worker(cluster, cluster_spawn_worker(cluster, rows[i].args)), rows[i].says);
-    cluster_refuses(cluster_gateway(cluster, cluster_spawn_gateway(cluster, rows[i].args)), rows[i].says);
+    struct process *processes[] = {cluster_worker(cluster, cluster_spawn_worker(cluster, rows[i].args)),
+                                   cluster_gateway(cluster, cluster_spawn_gateway(cluster, rows[i].args))};
+    for (size_t j = 0; j < 2; j++) {
+      cluster_refuses(processes[j], rows[i].says);
+      cr_assert_eq(processes[j]->status, 2, "%s", rows[i].says);
+    }
   }
   static const char *const jwt[] = {"--auth", "jwt", NULL};
   cluster_refuses(cluster_gateway(cluster, cluster_spawn_gateway(cluster, jwt)), "jwt-key");

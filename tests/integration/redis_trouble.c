@@ -233,6 +233,48 @@ Test(redis_trouble, who_starts_while_it_refuses_everybody_waits_and_says_why) {
   cluster_stop(cluster);
 }
 
+static bool is_ready(void *arg) {
+  struct waiting *waiting = arg;
+  struct http_response response;
+  http_get(&response, waiting->address, "/readyz");
+  bool ready = response.status == 200;
+  http_response_close(&response);
+  return ready;
+}
+
+/* Whoever sends clients to a gateway, or waits for a worker, is told that it can do nothing; and when it can again.
+ */
+Test(redis_trouble, who_may_not_read_write_or_call_is_not_ready_until_he_may) {
+  static const struct {
+    const char *command, *gateway, *worker;
+  } rows[] = {
+      {"xread", "refuses to have its stream read", "refuses to have streams read"},
+      {"xadd", "XADD", NULL}, /* nothing comes to a worker that he would have to commit */
+      {"fcall", "does not renew its id", "does not renew the lease"},
+  };
+  static const char *const gateway_args[] = {"--gateway-ttl", "6s", NULL};
+  struct cluster *cluster = cluster_start(&(struct cluster_options){.gateway_args = gateway_args});
+  struct process *first = cluster_gateway(cluster, 0);
+  cluster_await_all_owned(cluster);
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    struct player *ann = cluster_player(cluster, 0, "ann");
+    struct waiting gateway = {cluster_gateway_admin(cluster, 0), rows[i].gateway};
+    struct waiting worker = {cluster_worker_admin(cluster, 0), rows[i].worker};
+    size_t lost = process_count_lines(first, "gateway_lost");
+    player_join(ann, ROOM);
+    redis_do(cluster_redis(cluster), "ACL SETUSER default -%s", rows[i].command);
+    say(ann, ROOM, 1, "in vain");
+    cr_assert(wait_until(20000, says_why, &gateway), "gateway, -%s", rows[i].command);
+    cr_assert(!worker.says || wait_until(20000, says_why, &worker), "worker, -%s", rows[i].command);
+    cr_assert_leq(process_count_lines(first, "gateway_lost"), lost + 1, "-%s", rows[i].command);
+    redis_do(cluster_redis(cluster), "ACL SETUSER default +%s", rows[i].command);
+    cr_assert(wait_until(20000, is_ready, &gateway), "gateway, +%s", rows[i].command);
+    cr_assert(wait_until(20000, is_ready, &worker), "worker, +%s", rows[i].command);
+    player_drop(ann);
+  }
+  cluster_stop(cluster);
+}
+
 /* As after a failover that went past us: writes are refused, until the address leads to a master again. What that one
  * has is another history, so gateways take new ids. */
 Test(redis_trouble, a_master_that_became_a_replica_is_waited_out) {

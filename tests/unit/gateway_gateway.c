@@ -138,6 +138,69 @@ Test(gateway, dies_when_an_append_says_so) {
   dies(&world, client);
 }
 
+/* Or it would take one id after the other, as fast as clients come back. */
+Test(gateway, after_a_broken_append_redis_is_checked_and_an_id_lives_for_a_second) {
+  struct fake_gateway world;
+  fake_gateway_start(&world);
+  unsigned checks = world.store->init.count;
+  for (int i = 0; i < 3; i++) {
+    struct fake_client *client = fake_gateway_client(&world, "ann");
+    fake_client_join(client, 2, "chat/a", true);
+    gateway_turn(world.gateway);
+    fake_store_append_fail(world.store, STORE_BROKEN);
+    gateway_turn(world.gateway);
+    fake_client_free(client);
+    fake_store_close(world.store, STORE_OK);
+    if (world.store->read.callback) fake_store_read(world.store, STORE_OK, NULL, 0);
+    uint64_t wait = gateway_turn(world.gateway);
+    cr_assert(wait > 0 && wait <= 1000000, "%lu", (unsigned long)wait);
+    cr_assert_null(world.store->init.callback);
+    cr_assert_null(world.store->open.callback);
+    world.store->now_us += wait;
+    gateway_turn(world.gateway);
+    cr_assert_eq(world.store->init.count, ++checks);
+    fake_store_init(world.store, STORE_OK, NULL, "c1");
+    gateway_turn(world.gateway);
+    cr_assert_not(world.store->open.again);
+    fake_store_open(world.store, STORE_OK, 1, none, FAKE_PARTITIONS);
+    gateway_turn(world.gateway);
+    cr_assert_str_eq(why_not(&world), "Redis failed half-way in what was sent to rooms");
+  }
+  struct fake_client *bob = fake_gateway_client(&world, "bob");
+  fake_client_join(bob, 2, "chat/a", true);
+  gateway_turn(world.gateway);
+  fake_store_append_ok(world.store);
+  cr_assert_str_eq(why_not(&world), "");
+  fake_client_free(bob);
+  fake_gateway_destroy(&world);
+}
+
+/* Then the check tells when all is well, though no client should be sent here to find out. */
+Test(gateway, after_a_broken_append_a_check_that_failed_makes_the_next_one_enough) {
+  struct fake_gateway world;
+  fake_gateway_start(&world);
+  struct fake_client *client = fake_gateway_member(&world, "ann", "chat/a");
+  world.store->now_us += 1000000; /* the id is old enough */
+  fake_client_command(client, 3, "chat/a", 1, "x");
+  gateway_turn(world.gateway);
+  fake_store_append_fail(world.store, STORE_BROKEN);
+  gateway_turn(world.gateway);
+  fake_client_free(client);
+  gateway_turn(world.gateway);
+  fake_store_init(world.store, STORE_FAILED, "Redis refuses XADD", NULL);
+  cr_assert_str_eq(why_not(&world), "Redis refuses XADD");
+  cr_assert_null(gateway_refused(world.gateway));
+  world.store->now_us += 1000000;
+  gateway_turn(world.gateway);
+  fake_store_init(world.store, STORE_OK, NULL, "c1");
+  gateway_turn(world.gateway);
+  fake_store_open(world.store, STORE_OK, 1, none, FAKE_PARTITIONS);
+  if (world.store->read.callback) fake_store_read(world.store, STORE_OK, NULL, 0);
+  gateway_turn(world.gateway);
+  cr_assert_str_eq(why_not(&world), "");
+  fake_gateway_destroy(&world);
+}
+
 Test(gateway, dies_when_its_stream_is_gone) {
   struct fake_gateway world;
   fake_gateway_start(&world);
@@ -180,6 +243,41 @@ Test(gateway, renews_each_third_of_its_ttl_and_dies_when_refused) {
   gateway_turn(world.gateway);
   fake_store_renew(world.store, STORE_GONE);
   dies(&world, client);
+}
+
+Test(gateway, whose_renewal_is_refused_or_late_is_not_ready) {
+  struct fake_gateway world;
+  fake_gateway_start(&world);
+  world.store->now_us += 10000000;
+  gateway_turn(world.gateway);
+  cr_assert_str_eq(why_not(&world), "");
+  world.store->now_us += 5000001;
+  cr_assert_str_eq(why_not(&world), "Redis does not renew its id", "without an answer");
+  fake_store_renew(world.store, STORE_OK);
+  cr_assert_str_eq(why_not(&world), "");
+  world.store->now_us += 10000000;
+  gateway_turn(world.gateway);
+  fake_store_renew(world.store, STORE_FAILED);
+  cr_assert_str_eq(why_not(&world), "Redis does not renew its id");
+  world.store->now_us += 1000000;
+  gateway_turn(world.gateway);
+  fake_store_renew(world.store, STORE_OK);
+  cr_assert_str_eq(why_not(&world), "");
+  fake_gateway_destroy(&world);
+}
+
+Test(gateway, whose_stream_may_not_be_read_is_not_ready) {
+  struct fake_gateway world;
+  fake_gateway_start(&world);
+  fake_store_read(world.store, STORE_FAILED, NULL, 0);
+  world.store->now_us += 200000;
+  gateway_turn(world.gateway);
+  cr_assert_not_null(world.store->read.callback, "it tries again");
+  cr_assert_str_eq(why_not(&world), "Redis refuses to have its stream read");
+  fake_store_read(world.store, STORE_OK, NULL, 0);
+  gateway_turn(world.gateway);
+  cr_assert_str_eq(why_not(&world), "");
+  fake_gateway_destroy(&world);
 }
 
 Test(gateway, numbers_that_differ_after_a_reconnect_end_the_id) {
@@ -248,6 +346,7 @@ Test(gateway, drains_by_sending_all_away_telling_rooms_and_closing_its_id) {
   cr_assert_not(gateway_is_finished(world.gateway));
   fake_store_close(world.store, STORE_OK);
   cr_assert(gateway_is_finished(world.gateway));
+  cr_assert_not(gateway_drain_timed_out(world.gateway));
   fake_gateway_destroy(&world);
 }
 
@@ -260,11 +359,49 @@ Test(gateway, a_drain_ends_in_time_whatever_is_missing) {
   gateway_turn(world.gateway);
   uint64_t wait = gateway_turn(world.gateway);
   cr_assert(wait <= 5000000);
+  cr_assert_not(gateway_is_finished(world.gateway));
   world.store->now_us += 5000000;
   gateway_turn(world.gateway);
   cr_assert(gateway_is_finished(world.gateway));
+  cr_assert(gateway_drain_timed_out(world.gateway));
   fake_client_free(client);
   fake_gateway_destroy(&world);
+}
+
+Test(gateway, a_drain_is_late_when_a_client_does_not_go_and_still_closes_the_id) {
+  struct fake_gateway world;
+  fake_gateway_start(&world);
+  struct fake_client *client = fake_gateway_client(&world, "ann");
+  gateway_drain(world.gateway);
+  gateway_turn(world.gateway);
+  world.store->now_us += 5000000;
+  gateway_turn(world.gateway);
+  fake_store_close(world.store, STORE_OK);
+  cr_assert(gateway_is_finished(world.gateway));
+  cr_assert(gateway_drain_timed_out(world.gateway));
+  fake_client_free(client);
+  fake_gateway_destroy(&world);
+}
+
+/* Nothing can be told to Redis: only a room that is to be told is worth waiting for. */
+Test(gateway, a_drain_waits_for_a_redis_that_is_away_only_while_a_room_is_to_be_told) {
+  for (int told = 0; told < 2; told++) {
+    struct fake_gateway world;
+    fake_gateway_start(&world);
+    struct fake_client *client = fake_gateway_client(&world, "ann");
+    if (!told) fake_client_join(client, 2, "chat/a", true);
+    if (!told) fake_gateway_settle(&world);
+    fake_store_set_ready(world.store, false);
+    gateway_turn(world.gateway);
+    gateway_drain(world.gateway);
+    gateway_turn(world.gateway);
+    cr_assert_not(gateway_is_finished(world.gateway), "somebody is still there");
+    fake_client_free(client);
+    gateway_turn(world.gateway);
+    cr_assert_eq(gateway_is_finished(world.gateway), told);
+    cr_assert_not(gateway_drain_timed_out(world.gateway));
+    fake_gateway_destroy(&world);
+  }
 }
 
 Test(gateway, a_drain_before_anything_was_opened_ends_at_once) {

@@ -50,6 +50,7 @@ Test(gateway_options, what_makes_no_sense_is_refused_by_name) {
                             {"--id", "a-name-that-is-much-longer-than-31", "--id"},
                             {"--prefix", "with space:", "--prefix"},
                             {"--partitions", "0", "partitions"},
+                            {"--redis", "foo://x", "--redis: "},
                             {"--trusted-proxy", "10.0.0.1/8", "--trusted-proxy"},
                             {"--allow-origin", "example.org", "--allow-origin"},
                             {"--allow-origin", "https://example.org/path", "--allow-origin"},

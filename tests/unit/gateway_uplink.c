@@ -34,7 +34,7 @@ static void busy(void *arg, const struct ticket *ticket) {
 static void trouble(void *arg, enum uplink_trouble what) {
   struct world *world = arg;
   if (what == UPLINK_DOUBT) world->doubts++;
-  if (what == UPLINK_GONE) world->gones++;
+  if (what == UPLINK_GONE || what == UPLINK_BROKEN) world->gones++;
 }
 
 static void start(struct world *world) {

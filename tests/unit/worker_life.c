@@ -507,6 +507,54 @@ Test(worker, who_cannot_renew_his_lease_is_not_ready) {
   buf_close(&reason);
 }
 
+Test(worker, who_may_not_read_is_not_ready_and_does_not_spin) {
+  struct buf reason = {0};
+  start_owning_all();
+  for (uint32_t i = 0; i < STORE_PARTITIONS + 2; i++) { /* all, each, and none */
+    cr_assert(worker_ready(worker, &reason), "it may be a partition's fault");
+    worker_store_read(store, STORE_FAILED, NULL, 0);
+    worker_turn(worker);
+  }
+  cr_assert_not(worker_ready(worker, &reason));
+  cr_assert_null(store->read.callback, "not at once");
+  pass_ms(250);
+  cr_assert_not(worker_ready(worker, &reason));
+  worker_store_read(store, STORE_OK, NULL, 0);
+  see();
+  cr_assert(worker_ready(worker, &reason));
+  buf_close(&reason);
+}
+
+Test(worker, whose_commit_is_refused_is_not_ready_until_one_is_taken) {
+  struct buf reason = {0};
+  for (int taken = 0; taken < 2; taken++) {
+    if (taken) {
+      teardown();
+      setup();
+    }
+    start_owning_all();
+    let_join("ann");
+    worker_turn(worker);
+    worker_store_commit(store, STORE_BROKEN, &(struct store_commit_outcome){.message = "NOPERM"});
+    cr_assert_not(worker_ready(worker, &reason));
+    see();
+    cr_assert_not(worker_ready(worker, &reason));
+    if (taken) {
+      pass_ms(1000);
+      see();
+      grant_all();
+      if (!store->commit.callback) let_join("ann");
+      worker_turn(worker);
+      worker_store_commit(store, STORE_OK, NULL);
+    } else { /* or its partition may be another's, and none be due here */
+      pass_ms(10000);
+      see();
+    }
+    cr_assert(worker_ready(worker, &reason));
+  }
+  buf_close(&reason);
+}
+
 Test(worker, a_refused_commit_is_not_tried_again_at_once) {
   uint32_t p = partition_of_room();
   start_owning_all();
