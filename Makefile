@@ -117,8 +117,8 @@ $(B)/kinds: $(KINDS_OBJ) $(B)/libheya-kind-harness.a $(B)/libcommon.a
 $(B)/integration: $(INTEGRATION_OBJ) $(B)/libsupport.a $(B)/libcommon.a $(B)/libproto.a | $(POISON) $(WORDS)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion -lwslay -lcrypto -ljwt $(LIBS)
 
-$(B)/chaos: $(CHAOS_OBJ) $(B)/libcommon.a $(B)/libproto.a | $(B)/poison.so
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(B)/chaos: $(CHAOS_OBJ) $(B)/libsupport.a $(B)/libcommon.a $(B)/libproto.a | $(B)/poison.so
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lm
 
 .SECONDARY: $(GEN_C) $(GEN_H)
 # Generated code: protobuf-c messages and the Redis functions as C strings. Third-party style, so fewer warnings.

@@ -17,6 +17,9 @@ static const struct {
     {"gateway", measure_gateway, 10, "kill -9 of a gateway with 1000 clients, until all have resumed"},
     {"rooms", measure_rooms, 10, "kill -9 of a worker with 10 000 rooms, until another one serves all of them"},
     {"poison", measure_poison, 10, "a command that crashes its worker, in two ways; what others notice"},
+    {"arena", measure_arena, 1, "1200 rooms that tick on one worker for a minute, durable and lossy"},
+    {"quick", measure_quick, 100, "200 players at once ask for rooms of four"},
+    {"match", measure_match, 3, "1000 players of different skills are matched, while a worker is killed"},
 };
 #define N_MEASUREMENTS (sizeof measurements / sizeof *measurements)
 

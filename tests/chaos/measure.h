@@ -1,5 +1,5 @@
 /* How long things take: fail-over, hand-over, the loss of a gateway, a worker with very many rooms, a
- * command that crashes its worker. */
+ * command that crashes its worker, a loop full of arenas, a crowd that looks for rooms. */
 #ifndef HEYA_TESTS_CHAOS_MEASURE_H
 #define HEYA_TESTS_CHAOS_MEASURE_H
 
@@ -19,5 +19,8 @@ bool measure_handover(uint32_t times, unsigned seed);
 bool measure_gateway(uint32_t times, unsigned seed);
 bool measure_rooms(uint32_t times, unsigned seed);
 bool measure_poison(uint32_t times, unsigned seed);
+bool measure_arena(uint32_t times, unsigned seed);
+bool measure_quick(uint32_t times, unsigned seed);
+bool measure_match(uint32_t times, unsigned seed);
 
 #endif

@@ -1,15 +1,14 @@
 /* How long a worker needs to take over very many rooms: all of them belong to one worker, the other one owns
  * partitions without rooms; the first is killed, and every room is sent one command at once. For comparison the same
  * burst of commands without a kill. Few connections are each in many rooms. */
+#include "tests/chaos/crowd.h"
 #include "tests/chaos/measure.h"
 #include "tests/chaos/samples.h"
-#include "tests/chaos/stage.h"
 
 #include "common/clock.h"
 #include "common/mem.h"
 #include "proto/kinds/chat.pb-c.h"
 #include "proto/names.h"
-#include "proto/pb.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -31,70 +30,43 @@ struct seat {
   uint32_t number; /* of the last command */
 };
 
-struct many;
-
 struct person {
-  struct many *many;
-  struct ws *ws;
-  unsigned index;
-  bool welcome;
   unsigned asked, in; /* rooms */
-  struct seat *seats; /* EACH */
+  struct seat *seats; /* EACH, owned */
 };
 
 struct many {
   struct stage stage;
+  struct crowd crowd;
   struct person people[PEOPLE];
   uint64_t began_us, last_us;
-  unsigned acked, refused, lost;
+  unsigned acked, refused;
   struct samples *acks;
   struct samples quiet, quiet_last, failover, failover_last, failover_first;
 };
 
 /* ---- a person ---- */
 
-static void send_message(struct person *person, Heya__V1__ClientMessage *message) {
-  uint8_t data[512];
-  ws_send(person->ws, bytes_of(data, heya__v1__client_message__pack(message, data)));
-}
-
 /* Requests are the seats' numbers and one. */
-static void join(struct person *person, unsigned seat) {
-  Heya__V1__ClientMessage message = HEYA__V1__CLIENT_MESSAGE__INIT;
-  Heya__V1__Join body = HEYA__V1__JOIN__INIT;
-  body.room = person->seats[seat].room;
-  body.create = true;
-  message.request = seat + 1;
-  message.body_case = HEYA__V1__CLIENT_MESSAGE__BODY_JOIN;
-  message.join = &body;
-  send_message(person, &message);
+static void join_more(struct visitor *visitor, struct person *person) {
+  while (person->asked < EACH && person->asked < person->in + BATCH) {
+    const char *room = person->seats[person->asked++].room;
+    visitor_join(visitor, person->asked, room, true, bytes_of(NULL, 0));
+  }
 }
 
-static void join_more(struct person *person) {
-  while (person->asked < EACH && person->asked < person->in + BATCH) join(person, person->asked++);
-}
-
-static void say(struct person *person, unsigned seat) {
+static void say(struct visitor *visitor, const struct seat *seat, uint32_t request) {
   uint8_t payload[32];
   Heya__Kinds__Chat__Command line = HEYA__KINDS__CHAT__COMMAND__INIT;
   Heya__Kinds__Chat__Say words = HEYA__KINDS__CHAT__SAY__INIT;
-  Heya__V1__ClientMessage message = HEYA__V1__CLIENT_MESSAGE__INIT;
-  Heya__V1__Command body = HEYA__V1__COMMAND__INIT;
   words.text = (char[]){"here"};
   line.body_case = HEYA__KINDS__CHAT__COMMAND__BODY_SAY;
   line.say = &words;
-  body.room = person->seats[seat].room;
-  body.number = person->seats[seat].number;
-  body.payload = pb_bytes(bytes_of(payload, heya__kinds__chat__command__pack(&line, payload)));
-  message.request = seat + 1;
-  message.body_case = HEYA__V1__CLIENT_MESSAGE__BODY_COMMAND;
-  message.command = &body;
-  send_message(person, &message);
+  visitor_command(visitor, request, seat->room, seat->number,
+                  bytes_of(payload, heya__kinds__chat__command__pack(&line, payload)));
 }
 
-static void on_ack(struct person *person, uint32_t request) {
-  struct many *many = person->many;
-  struct seat *seat = request && request <= EACH ? &person->seats[request - 1] : NULL;
+static void on_ack(struct many *many, struct seat *seat) {
   if (!seat || !seat->waits) return;
   seat->waits = false;
   many->last_us = clock_monotonic_us() - many->began_us;
@@ -102,52 +74,35 @@ static void on_ack(struct person *person, uint32_t request) {
   many->acked++;
 }
 
-static void on_error(struct person *person, uint32_t request, const Heya__V1__Error *error) {
-  if (error->code == HEYA__V1__ERROR__CODE__BUSY && request && request <= EACH && person->seats[request - 1].waits) {
-    say(person, request - 1); /* the answer is the pace */
+static void on_error(struct visitor *visitor, const Heya__V1__Error *error, const struct seat *seat,
+                     uint32_t request) {
+  struct many *many = visitor->crowd->arg;
+  if (error->code == HEYA__V1__ERROR__CODE__BUSY && seat && seat->waits) {
+    say(visitor, seat, request); /* the answer is the pace */
     return;
   }
-  person->many->refused++;
+  many->refused++;
   printf("  refused: %s %s\n", error->room, error->message);
 }
 
-static void on_message(void *arg, struct bytes data) {
-  struct person *person = arg;
-  Heya__V1__ServerMessage *message = heya__v1__server_message__unpack(NULL, data.len, data.data);
-  if (!message) return;
+static void on_heard(struct visitor *visitor, const Heya__V1__ServerMessage *message) {
+  struct many *many = visitor->crowd->arg;
+  struct person *person = &many->people[visitor->index];
+  uint32_t request = message->request;
+  struct seat *seat = request && request <= EACH ? &person->seats[request - 1] : NULL;
   switch (message->body_case) {
-  case HEYA__V1__SERVER_MESSAGE__BODY_WELCOME:
-    person->welcome = true;
-    join_more(person);
-    break;
   case HEYA__V1__SERVER_MESSAGE__BODY_JOINED:
     person->in++;
-    join_more(person);
+    join_more(visitor, person);
     break;
-  case HEYA__V1__SERVER_MESSAGE__BODY_ACK: on_ack(person, message->request); break;
-  case HEYA__V1__SERVER_MESSAGE__BODY_ERROR: on_error(person, message->request, message->error); break;
+  case HEYA__V1__SERVER_MESSAGE__BODY_ACK: on_ack(many, seat); break;
+  case HEYA__V1__SERVER_MESSAGE__BODY_ERROR: on_error(visitor, message->error, seat, request); break;
   default: break;
   }
-  heya__v1__server_message__free_unpacked(message, NULL);
 }
 
-static void on_open(void *arg) {
-  struct person *person = arg;
-  char name[16];
-  Heya__V1__ClientMessage message = HEYA__V1__CLIENT_MESSAGE__INIT;
-  Heya__V1__Hello hello = HEYA__V1__HELLO__INIT;
-  snprintf(name, sizeof name, "p%u", person->index);
-  hello.player = name;
-  message.body_case = HEYA__V1__CLIENT_MESSAGE__BODY_HELLO;
-  message.hello = &hello;
-  send_message(person, &message);
-}
-
-static void on_closed(void *arg, unsigned code) {
-  struct person *person = arg;
-  person->ws = NULL;
-  person->many->lost++;
-  printf("  connection lost: %u\n", code);
+static bool is_spoilt(const struct many *many) {
+  return many->crowd.lost || many->refused;
 }
 
 /* ---- the rooms ---- */
@@ -169,27 +124,24 @@ static bool all_in(void *arg) {
   const struct many *many = arg;
   unsigned in = 0;
   for (unsigned i = 0; i < PEOPLE; i++) in += many->people[i].in;
-  return in == ROOMS || many->lost || many->refused;
+  return in == ROOMS || is_spoilt(many);
 }
 
 static bool move_in(struct many *many) {
-  static const struct ws_events events = {.open = on_open, .message = on_message, .closed = on_closed};
-  struct stage *stage = &many->stage;
-  for (unsigned i = 0; i < PEOPLE; i++) {
-    struct person *person = &many->people[i];
-    *person = (struct person){.many = many, .index = i, .seats = xcalloc(EACH, sizeof *person->seats)};
-  }
-  name_rooms(many, 0);
   for (unsigned i = 0; i < PEOPLE; i++)
-    many->people[i].ws = ws_connect(stage->loop, stage->servers.gateways[0].port, &events, &many->people[i]);
-  return run_until(stage->loop, PATIENCE_S, all_in, many) && !many->lost && !many->refused;
+    many->people[i] = (struct person){.seats = xcalloc(EACH, sizeof *many->people[i].seats)};
+  name_rooms(many, 0);
+  many->crowd = (struct crowd){.heard = on_heard, .arg = many};
+  if (!crowd_enter(&many->crowd, &many->stage, PEOPLE)) return false;
+  for (unsigned i = 0; i < PEOPLE; i++) join_more(&many->crowd.visitors[i], &many->people[i]);
+  return run_until(many->stage.loop, PATIENCE_S, all_in, many) && !is_spoilt(many);
 }
 
 /* ---- bursts ---- */
 
 static bool all_acked(void *arg) {
   const struct many *many = arg;
-  return many->acked == ROOMS || many->lost || many->refused;
+  return many->acked == ROOMS || is_spoilt(many);
 }
 
 /* One command to each room. */
@@ -198,14 +150,14 @@ static bool burst(struct many *many, struct samples *acks, struct samples *last)
   many->acks = acks;
   many->began_us = clock_monotonic_us();
   for (unsigned seat = 0; seat < EACH; seat++) {
-    for (unsigned i = 0; i < PEOPLE && !many->lost; i++) {
-      struct person *person = &many->people[i];
-      person->seats[seat].waits = true;
-      person->seats[seat].number++;
-      say(person, seat);
+    for (unsigned i = 0; i < PEOPLE; i++) {
+      struct seat *here = &many->people[i].seats[seat];
+      here->waits = true;
+      here->number++;
+      say(&many->crowd.visitors[i], here, seat + 1);
     }
   }
-  bool fine = run_until(many->stage.loop, PATIENCE_S, all_acked, many) && !many->lost && !many->refused;
+  bool fine = run_until(many->stage.loop, PATIENCE_S, all_acked, many) && !is_spoilt(many);
   if (!fine) printf("  only %u of %d rooms answer after %d s\n", many->acked, ROOMS, PATIENCE_S);
   if (fine) samples_add(last, many->last_us);
   return fine;
@@ -230,13 +182,14 @@ static bool kill_owner(struct many *many, unsigned index) {
 static bool once(struct many *many, unsigned seed) {
   struct stage *stage = &many->stage;
   (void)seed;
-  many->lost = many->refused = 0;
+  many->refused = 0;
   bool fine = stage_open(stage);
   stage->servers.gateway_args = gateway_args;
   fine = fine && stage_start(stage, 2, 1) && move_in(many) && kill_owner(many, 0);
+  crowd_leave(&many->crowd);
   for (unsigned i = 0; i < PEOPLE; i++) {
-    ws_drop(many->people[i].ws);
     free(many->people[i].seats);
+    many->people[i].seats = NULL;
   }
   stage->servers.keep_dir = !fine;
   stage_close(stage);

@@ -6,7 +6,7 @@
 #include "tests/support/wait.h"
 
 #include <arpa/inet.h>
-#include <criterion/criterion.h>
+#include <assert.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -18,12 +18,13 @@
 int tcp_connect(const char *address, int receive_bytes) {
   char host[64];
   const char *colon = strrchr(address, ':');
-  cr_assert(colon && (size_t)(colon - address) < sizeof host, "%s is not HOST:PORT", address);
+  assert(colon && (size_t)(colon - address) < sizeof host); /* HOST:PORT */
   snprintf(host, sizeof host, "%.*s", (int)(colon - address), address);
   struct sockaddr_in peer = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(colon + 1))};
-  cr_assert(inet_pton(AF_INET, host, &peer.sin_addr) == 1, "%s is not HOST:PORT", address);
+  bool numeric = inet_pton(AF_INET, host, &peer.sin_addr) == 1;
+  assert(numeric);
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
-  cr_assert(fd >= 0);
+  assert(fd >= 0);
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   if (receive_bytes) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
   int error = connect(fd, (struct sockaddr *)&peer, sizeof peer) == 0 ? 0 : errno;

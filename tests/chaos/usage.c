@@ -1,0 +1,71 @@
+/* See tests/chaos/usage.h. /proc/PID/stat: proc(5). */
+#include "tests/chaos/usage.h"
+
+#include "common/clock.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static double cpu_of(pid_t pid) {
+  char path[64], text[1024];
+  unsigned long long user = 0, system = 0;
+  snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+  FILE *file = fopen(path, "r");
+  if (!file) return 0;
+  text[fread(text, 1, sizeof text - 1, file)] = '\0';
+  fclose(file);
+  const char *rest = strrchr(text, ')'); /* after the name, which may hold anything */
+  if (!rest || sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) != 2)
+    return 0;
+  return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+bool usage_read(struct usage *usage, const struct server *server) {
+  char address[32];
+  *usage = (struct usage){.at_us = clock_monotonic_us(), .cpu_s = cpu_of(server->pid)};
+  if (server->role == 'r') return true;
+  snprintf(address, sizeof address, "127.0.0.1:%u", (unsigned)server->admin_port);
+  http_get(&usage->metrics, address, "/metrics");
+  return usage->metrics.status == 200;
+}
+
+void usage_close(struct usage *usage) {
+  http_response_close(&usage->metrics);
+}
+
+double usage_cpus(const struct usage *before, const struct usage *after) {
+  return (after->cpu_s - before->cpu_s) / ((double)(after->at_us - before->at_us) / 1e6);
+}
+
+/* The value after this text at the begin of a line. */
+static double value_of(const struct usage *usage, const char *name) {
+  size_t len = strlen(name);
+  for (const char *line = usage->metrics.body; line && *line; line = strchr(line, '\n')) {
+    if (*line == '\n') line++;
+    if (strncmp(line, name, len) == 0 && line[len] == ' ') return strtod(line + len, NULL);
+  }
+  return 0;
+}
+
+double usage_grown(const struct usage *before, const struct usage *after, const char *name) {
+  return value_of(after, name) - value_of(before, name);
+}
+
+double usage_below(const struct usage *before, const struct usage *after, const char *histogram, double fraction) {
+  char name[128];
+  snprintf(name, sizeof name, "%s_count", histogram);
+  double wanted = usage_grown(before, after, name) * fraction;
+  int len = snprintf(name, sizeof name, "%s_bucket{le=\"", histogram);
+  for (const char *line = after->metrics.body; line && *line; line = strchr(line, '\n')) {
+    if (*line == '\n') line++;
+    if (strncmp(line, name, (size_t)len) != 0) continue;
+    double bound = strtod(line + len, NULL);
+    char bucket[160];
+    snprintf(bucket, sizeof bucket, "%.*s", (int)strcspn(line, " \n"), line);
+    if (usage_grown(before, after, bucket) >= wanted) return bound;
+  }
+  return INFINITY;
+}
