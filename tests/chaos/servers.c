@@ -138,8 +138,9 @@ static void on_end(struct ev_loop *loop, ev_child *child, int events) {
   (void)events;
   ev_child_stop(loop, child);
   ev_timer_stop(loop, &server->later);
-  bool fine = server->killed || server->mortal ||
-              (server->state == SERVER_ENDING && WIFEXITED(child->rstatus) && WEXITSTATUS(child->rstatus) == 0);
+  bool ended = WIFEXITED(child->rstatus) && WEXITSTATUS(child->rstatus) == 0;
+  bool unborn = server->unborn && WIFSIGNALED(child->rstatus) && WTERMSIG(child->rstatus) == SIGTERM;
+  bool fine = server->killed || server->mortal || (server->state == SERVER_ENDING && (ended || unborn));
   if (!fine) {
     printf("FAULT %s ended by itself: %s %d; see %s/%s.log\n", server->name,
            WIFEXITED(child->rstatus) ? "exit code" : "signal",
@@ -164,6 +165,7 @@ void servers_kill(struct server *server) {
 void servers_end(struct server *server) {
   if (server->state != SERVER_UP) return;
   server->state = SERVER_ENDING;
+  server->unborn = server->role != 'r' && !port_listens(server->admin_port);
   kill(server->pid, SIGTERM);
 }
 

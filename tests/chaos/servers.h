@@ -27,6 +27,7 @@ struct server {
   pid_t pid;
   uint16_t port, admin_port;
   bool killed; /* the next end is ours */
+  bool unborn; /* it did not listen yet when it was told to end: it may have had no handler for that signal */
   bool again;  /* start it anew when it has ended */
   bool mortal; /* it may crash: that is no fault, and it is started anew a second later */
   unsigned starts;
