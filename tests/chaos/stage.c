@@ -39,30 +39,39 @@ bool stage_wait_for_server(struct stage *stage, struct server *server) {
   return run_until(stage->loop, PATIENCE_S, server_listens, server) || fails("a server does not listen");
 }
 
-/* The process that has this id in Redis. */
-static unsigned worker_of(struct stage *stage, const char *id) {
-  unsigned found = STAGE_NOBODY;
-  redisReply *reply = redisCommand(stage->redis, "HGET heya:worker:%s pid", id);
-  if (reply && reply->type == REDIS_REPLY_STRING) {
-    for (unsigned i = 0; i < SERVERS_MAX; i++) {
-      const struct server *server = &stage->servers.workers[i];
-      if (server->state == SERVER_UP && server->pid == (pid_t)strtol(reply->str, NULL, 10)) found = i;
-    }
+/* The worker whose process Redis names. */
+static unsigned worker_of(const struct stage *stage, const redisReply *pid) {
+  for (unsigned i = 0; i < SERVERS_MAX; i++) {
+    const struct server *server = &stage->servers.workers[i];
+    if (pid && pid->type == REDIS_REPLY_STRING && server->state == SERVER_UP &&
+        server->pid == (pid_t)strtol(pid->str, NULL, 10))
+      return i;
   }
-  if (reply) freeReplyObject(reply);
-  return found;
+  return STAGE_NOBODY;
 }
 
+static redisReply *next_reply(struct stage *stage) {
+  void *reply = NULL;
+  return redisGetReply(stage->redis, &reply) == REDIS_OK ? reply : NULL;
+}
+
+/* All questions at once, twice: the clients of this process wait meanwhile. */
 void stage_owners(struct stage *stage, struct stage_owner owners[STAGE_PARTITIONS]) {
+  for (unsigned p = 0; p < STAGE_PARTITIONS; p++)
+    redisAppendCommand(stage->redis, "HMGET heya:part:%u:owner worker epoch", p);
+  redisReply *held[STAGE_PARTITIONS];
+  for (unsigned p = 0; p < STAGE_PARTITIONS; p++) held[p] = next_reply(stage);
   for (unsigned p = 0; p < STAGE_PARTITIONS; p++) {
-    owners[p] = (struct stage_owner){.worker = STAGE_NOBODY};
-    redisReply *reply = redisCommand(stage->redis, "HMGET heya:part:%u:owner worker epoch", p);
-    if (reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 && reply->element[0]->str &&
-        reply->element[1]->str) {
-      owners[p].epoch = strtoull(reply->element[1]->str, NULL, 10);
-      if (*reply->element[0]->str) owners[p].worker = worker_of(stage, reply->element[0]->str);
-    }
-    if (reply) freeReplyObject(reply);
+    bool known = held[p] && held[p]->type == REDIS_REPLY_ARRAY && held[p]->elements == 2 &&
+                 held[p]->element[0]->str && held[p]->element[1]->str;
+    owners[p] = (struct stage_owner){.epoch = known ? strtoull(held[p]->element[1]->str, NULL, 10) : 0};
+    redisAppendCommand(stage->redis, "HGET heya:worker:%s pid", known ? held[p]->element[0]->str : "");
+  }
+  for (unsigned p = 0; p < STAGE_PARTITIONS; p++) {
+    redisReply *pid = next_reply(stage);
+    owners[p].worker = worker_of(stage, pid);
+    if (pid) freeReplyObject(pid);
+    if (held[p]) freeReplyObject(held[p]);
   }
 }
 
