@@ -11,7 +11,7 @@ PROTOC  ?= protoc
 PROTOS      := client bus image kinds/chat kinds/gomoku kinds/live kinds/lobby kinds/arena kinds/saved
 PROTO_SRC   := keys names utf8 codec arena base64 json_encode json_decode json_text json_number payload fault decimal facts filter filter_parse \
                order order_cursor room_config
-COMMON_SRC  := buf log option option_value option_print metric clock endpoint peers server server_options admin failpoint resolve redis_url redis_args redis_sentinel redis_link \
+COMMON_SRC  := buf log option option_value option_print metric clock endpoint peers server server_options admin failpoint shared_object resolve redis_url redis_args redis_sentinel redis_link \
                redis_reply store store_commit store_redis store_redis_call store_redis_clock store_redis_setup store_redis_worker \
                store_redis_gateway store_redis_people store_redis_read store_redis_load
 GATEWAY_SRC := options gateway_metrics listener conn conn_http http handshake files ws outbox limits addresses auth jwt attachment \
@@ -95,8 +95,10 @@ $(B)/heya-gateway: $(B)/gateway/main.o $(B)/libgateway.a $(B)/libcommon.a $(B)/l
 $(B)/heya-worker: $(B)/worker/main.o $(B)/libworker.a $(B)/libcommon.a $(B)/libproto.a
 	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ -Wl,--whole-archive $^ -Wl,--no-whole-archive $(WORKER_LIBS) $(LIBS)
 
-# A kind that crashes when asked to, and one for another version of worker/kind.h: see tests/support/poison_kind.c.
-POISON := $(B)/poison.so $(B)/poison-abi.so
+# A kind that crashes when asked to, one for another version of worker/kind.h, and one that crashes when it is loaded: see
+# tests/support/poison_kind.c.
+POISON := $(B)/poison.so $(B)/poison-abi.so $(B)/poison-load.so
+$(B)/poison-load.so: CPPFLAGS += -DPOISON_LOAD
 $(B)/poison-abi.so: CPPFLAGS += -DPOISON_ABI=KIND_ABI+1
 $(POISON): tests/support/poison_kind.c worker/kind.h common/buf.h | $(GEN_H)
 	$(Q)$(CC) $(CPPFLAGS) $(filter-out -MD -MP,$(CFLAGS)) $(LDFLAGS) -fPIC -shared -o $@ $<

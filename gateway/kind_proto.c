@@ -1,15 +1,9 @@
-/* dlopen, and the checks of the registry. */
+/* The file, and the checks of the registry. */
 #include "gateway/kind_proto.h"
+
+#include "common/shared_object.h"
 #include <dlfcn.h>
 #include <stdio.h>
-
-/* RTLD_LAZY: the kind's code may be in the same file, and calls what is in workers only. */
-static void *open_object(const char *path) {
-  char here[4096];
-  if (strchr(path, '/')) return dlopen(path, RTLD_LAZY | RTLD_LOCAL);
-  snprintf(here, sizeof here, "./%s", path);
-  return dlopen(here, RTLD_LAZY | RTLD_LOCAL);
-}
 
 static bool has_messages(const struct payload_kind *kind) {
   bool any = false;
@@ -30,17 +24,18 @@ static const char *fault_of(enum payload_added added) {
   return "unknown";
 }
 
+/* RTLD_LAZY: the kind's code may be in the same file, and calls what is in workers only. */
 const char *kind_proto_add(struct payload_registry *registry, const char *path, char *error, size_t error_size) {
-  void *object = open_object(path);
-  if (!object) {
-    snprintf(error, error_size, "%s: cannot be loaded: %s", path, dlerror());
-    return NULL;
-  }
+  void *object = shared_object_open(path, RTLD_LAZY | RTLD_LOCAL, error, error_size);
+  if (!object) return NULL;
   const struct payload_kind *kind = dlsym(object, KIND_PROTO_SYMBOL);
   const char *fault = "has no " KIND_PROTO_SYMBOL;
   if (kind) fault = has_messages(kind) ? fault_of(payload_registry_add(registry, kind)) : "names no messages";
-  if (!fault) return kind->name;
+  if (!fault) {
+    shared_object_keep();
+    return kind->name;
+  }
   snprintf(error, error_size, "%s: %s", path, fault);
-  dlclose(object);
+  shared_object_drop(object);
   return NULL;
 }

@@ -369,3 +369,19 @@ Test(poison, a_file_that_is_no_kind_is_refused_by_name) {
   cluster_refuses(refuse_kind(cluster, twice), "poison.so: its name is taken");
   cluster_stop(cluster);
 }
+
+Test(poison, a_file_that_crashes_when_it_is_loaded_is_named) {
+  struct cluster *cluster = cluster_start(&(struct cluster_options){.bare = true});
+  char file[256];
+  cluster_program(cluster, "poison-load.so", file, sizeof file);
+  struct process *worker = refuse_kind(cluster, file);
+  cr_assert_eq(process_wait_exit(worker, PLAYER_MS), 128 + SIGABRT, "it is a crash still, with its core file");
+  cr_assert_eq(process_count_lines(worker, "poison-load.so crashes while it is loaded"), 1);
+  worker->status = 0;
+  const char *const args[] = {"--kind-proto", file, NULL};
+  struct process *gateway = cluster_gateway(cluster, cluster_spawn_gateway(cluster, args));
+  cr_assert_eq(process_wait_exit(gateway, PLAYER_MS), 128 + SIGABRT);
+  cr_assert_eq(process_count_lines(gateway, "poison-load.so crashes while it is loaded"), 1);
+  gateway->status = 0;
+  cluster_stop(cluster);
+}

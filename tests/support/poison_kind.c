@@ -21,6 +21,12 @@
 #endif
 #define LATER_MS 20
 
+#ifdef POISON_LOAD
+__attribute__((constructor)) static void fail_to_load(void) {
+  abort();
+}
+#endif
+
 struct poison {
   uint32_t count; /* words so far */
   bool crash_in_save, kill_in_load, crash_in_close;
