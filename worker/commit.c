@@ -66,6 +66,23 @@ static void forget_frozen(struct worker *worker, struct effects *effects) {
   effects_clear(effects);
 }
 
+/* Nothing but lossy rooms has changed, and they are not saved yet: then there is nothing to say to Redis. */
+static bool can_wait(const struct effects *effects) {
+  if (effects->moved || effects->n_ended || effects->n_outgoing) return false;
+  for (size_t i = 0; i < effects->n_outlets; i++) {
+    if (effects->outlets[i]->deliveries.len) return false;
+  }
+  for (size_t i = 0; i < effects->n_changed; i++) {
+    if (room_saves_now(effects->changed[i])) return false;
+  }
+  return true;
+}
+
+static void put_off(struct worker *worker, struct effects *effects) {
+  for (size_t i = 0; i < effects->n_changed; i++) effects->changed[i]->unsaved = true;
+  forget_frozen(worker, effects);
+}
+
 /* ---- the answer ---- */
 
 /* Its memory is still the one that went into the outstanding commit. */
@@ -176,7 +193,13 @@ void commit_turn(struct worker *worker) {
     if (slot->state != SLOT_LIVE && slot->state != SLOT_LEAVING) continue;
     if (caution_is_walking(&slot->caution)) continue;
     if (slot->state == SLOT_LIVE) partition_ask_time(&slot->partition, store->ops->now_ms(store, p), now_us);
-    if (effects_any(&slot->partition.effects)) freeze_segment(worker, slot, &commit.segments[commit.n_segments++]);
+    struct effects *effects = &slot->partition.effects;
+    if (!effects_any(effects)) continue;
+    if (can_wait(effects)) {
+      put_off(worker, effects);
+    } else {
+      freeze_segment(worker, slot, &commit.segments[commit.n_segments++]);
+    }
   }
   if (commit.n_segments) {
     worker->committing = true;

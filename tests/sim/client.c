@@ -146,6 +146,7 @@ static bool is_elsewhere(const struct sim_client *client, const char *room) {
 }
 
 static void enter_somewhere(struct sim_client *client, struct place *place) {
+  static const char *const kinds[] = {LEDGER_KIND, LEDGER_TICK_KIND, "live", LEDGER_KIND, LEDGER_LOSSY_KIND};
   struct sim *sim = client->sim;
   char room[ROOM_ID_MAX + 1];
   uint64_t number = sim_below(sim, sim->plan.rooms);
@@ -153,7 +154,8 @@ static void enter_somewhere(struct sim_client *client, struct place *place) {
     place_create(place);
     return;
   }
-  snprintf(room, sizeof room, "%s/r%u", number % 3 == 2 ? "live" : LEDGER_KIND, (unsigned)number);
+  const char *kind = kinds[(number + sim->plan.kinds_from) % (sizeof kinds / sizeof *kinds)];
+  snprintf(room, sizeof room, "%s/r%u", kind, (unsigned)number);
   if (!is_elsewhere(client, room)) place_enter(place, room, !sim_chance(sim, 100));
 }
 

@@ -1,8 +1,10 @@
 /* A player's program: an SDK that follows docs/protocol.md, with somebody restless at the keys. It holds one
  * connection to any gateway and a few places, each of which is a room it is in, or wants to be in.
  *
- *   client.c  connecting, what is heard, what the player does next
- *   place.c   one room: join, resume, numbered commands, leave
+ *   client.c        connecting, what is heard, what the player does next
+ *   place.c         one room: join, resume, numbered commands, leave
+ *   place_joined.c  it is let in, or the room has gone back
+ *   place_hears.c   answers and events
  */
 #ifndef HEYA_TESTS_SIM_CLIENT_H
 #define HEYA_TESTS_SIM_CLIENT_H
@@ -41,7 +43,7 @@ struct place {
   char session[48], incarnation[48];
   struct oracle_life *life; /* while IN, LEAVING, or resuming */
   uint64_t epoch, seq;      /* of the last event */
-  size_t position;          /* behind it, among the oracle's */
+  size_t position;          /* behind it, among the oracle's; see place_position */
   uint32_t answered, next;  /* command numbers */
   struct unanswered unanswered[CLIENT_UNSENT];
   size_t n_unanswered;
@@ -52,6 +54,9 @@ struct place {
   bool resend_waits;       /* a gateway was busy: sent again soon, whatever else is said */
   uint32_t resend_from;    /* the lowest number of those */
   uint32_t acked_place;    /* the highest place in the ledger that was acknowledged here */
+  uint32_t acked_number;   /* of the command acknowledged last in this session; 0: none */
+  uint32_t acked_at;       /* and its place */
+  uint64_t frame;          /* the last one that spoke */
   uint32_t round;          /* live: started last */
   uint32_t played;         /* the last one that began while in */
   bool playing;
@@ -97,6 +102,21 @@ void place_command(struct place *);
 /* What is in flight is lost, what can be resumed is kept. */
 void place_disconnected(struct place *);
 void place_hears(struct place *, const Heya__V1__ServerMessage *, struct bytes);
+/* ---- between the files of a place ---- */
+
+struct sim *place_sim(const struct place *);
+bool place_is_live(const struct place *);
+void place_forget_commands(struct place *);
+/* What is not answered, from this number on. */
+void place_send_from(struct place *, uint32_t number);
+/* What a gateway was too busy for. */
+void place_again_later(struct place *, uint32_t after_ms);
+void place_be_out(struct place *, const char *why);
+/* The room had a fault. What was not answered may have been applied before, and will not be any more. */
+void place_hear_of_failure(struct place *, const char *room);
+void place_on_joined(struct place *, const Heya__V1__ServerMessage *, struct bytes);
+/* Behind the last event that it knows. */
+size_t place_position(const struct place *);
 /* Whether the message is about this place. */
 bool place_is_meant(const struct place *, const Heya__V1__ServerMessage *);
 

@@ -80,9 +80,22 @@ static void snapshot(struct room *room, const struct member *viewer, struct buf 
 /* ---- the game ---- */
 
 static kind_code open_room(struct room *room, struct bytes options, struct kind_reply *reply) {
+  struct ledger *ledger = room_state(room);
   (void)options, (void)reply;
   called(room);
+  ledger->frames.empty = 1;
   return OK;
+}
+
+static void on_leave(struct room *room, struct member *member, Heya__V1__LeaveReason reason) {
+  struct ledger *ledger = room_state(room);
+  (void)member, (void)reason;
+  called(room);
+  if (room_member_count(room) == 0) ledger->frames.empty = 1;
+}
+
+static bool on_tick(struct room *room, const struct kind_tick *tick) {
+  return ledger_tick(called(room), room, room_state(room), tick);
 }
 
 static void set_timer(struct room *room, struct ledger *ledger, uint8_t argument) {
@@ -113,7 +126,7 @@ static void take_poison(struct room *room, struct ledger *ledger, const struct l
 }
 
 static void tell(struct room *room, struct member *member, const struct ledger_command *command, struct bytes event) {
-  switch (command->op) {
+  switch (room->kind->lossy ? LEDGER_ALL : command->op) { /* whom it is for no log says: see oracle_lossy.c */
   case LEDGER_EXCEPT: room_send_except(room, member, event); break;
   case LEDGER_ONE:
     room_send_one(room, room_member_at(room, command->argument % room_member_count(room)), event);
@@ -139,6 +152,7 @@ static kind_code on_command(struct room *room, struct member *member, struct byt
   if (command.op == LEDGER_POISON) take_poison(room, ledger, &command);
   strike_if(sim, ledger, POISON_APPLY);
   if (command.op == LEDGER_TIMER) set_timer(room, ledger, command.argument);
+  if (command.op == LEDGER_RUN && room_tick_hz(room)) ledger->frames.left += command.argument % 8;
   tell(room, member, &command, payload);
   if (command.op == LEDGER_CLOSE) room_complete(room, HEYA__V1__CLOSE_REASON__DISBANDED);
   return OK;
@@ -153,25 +167,40 @@ static const struct kind ledger_kind = {
     .away_ms = SIM_AWAY_MS,
     .state_size = sizeof(struct ledger),
     .open = open_room,
+    .leave = on_leave,
     .command = on_command,
+    .tick = on_tick,
     .timer = on_timer,
     .save = save,
     .load = load,
     .snapshot = snapshot,
 };
 
+static void add(struct sim *sim, struct kind_registry *registry, const struct kind *kind) {
+  if (kind_registry_add(registry, kind) != KIND_ADDED) sim_fail(sim, "refused", "kind %s is not taken", kind->name);
+}
+
+static struct kind *add_ledger(struct sim *sim, struct kind_registry *registry, const char *name) {
+  struct sim_kind *ledger = sim_alloc(sim, sizeof *ledger);
+  *ledger = (struct sim_kind){.kind = ledger_kind, .sim = sim};
+  ledger->kind.name = name;
+  add(sim, registry, &ledger->kind);
+  return &ledger->kind;
+}
+
 const struct kind_registry *ledger_kinds(struct sim *sim) {
   if (sim->kinds) return sim->kinds;
   struct kind_registry *registry = sim_alloc(sim, sizeof *registry);
-  struct sim_kind *ledger = sim_alloc(sim, sizeof *ledger);
   struct kind *live = sim_alloc(sim, sizeof *live);
-  *ledger = (struct sim_kind){.kind = ledger_kind, .sim = sim};
   *live = kind_live;
   live->empty_ms = SIM_EMPTY_MS;
   live->away_ms = SIM_AWAY_MS;
-  if (kind_registry_add(registry, &ledger->kind) != KIND_ADDED || kind_registry_add(registry, live) != KIND_ADDED) {
-    sim_fail(sim, "refused", "the kinds are not taken");
-  }
+  add(sim, registry, live);
+  add_ledger(sim, registry, LEDGER_KIND);
+  add_ledger(sim, registry, LEDGER_TICK_KIND)->tick_hz = sim->plan.tick_hz;
+  struct kind *lossy = add_ledger(sim, registry, LEDGER_LOSSY_KIND);
+  lossy->tick_hz = sim->plan.tick_hz;
+  lossy->lossy = true;
   sim->kinds = registry;
   return registry;
 }

@@ -1,4 +1,4 @@
-/* Ownership, checkpoints, tokens, and what the images of a commit may say; see tests/sim/oracle.h. */
+/* Ownership, checkpoints, and what the images of a commit may say; see tests/sim/oracle.h. */
 #include "tests/sim/oracle.h"
 
 #include "proto/bus.pb-c.h"
@@ -25,6 +25,7 @@ void oracle_claimed(struct sim *sim, uint32_t p, const char *worker, const struc
 }
 
 void oracle_released(struct sim *sim, uint32_t p) {
+  oracle_lossy_released(sim, p);
   sim->oracle->partitions[p].worker[0] = '\0';
 }
 
@@ -43,115 +44,11 @@ static void check_speaker(struct sim *sim, const char *worker, const struct comm
   if (stream_id_compare(segment->done, sim->model->partitions[p].commands.last) > 0) {
     sim_fail(sim, "checkpoint", "partition %u has done what nobody sent", p);
   }
+  if (segment->n_rooms + segment->n_appends + segment->n_deliveries == 0 &&
+      stream_id_compare(segment->done, oracle->partitions[p].done) == 0) {
+    sim_fail(sim, "idle", "%s commits nothing of partition %u", worker, p);
+  }
   oracle->partitions[p].done = segment->done;
-}
-
-/* ---- tokens ---- */
-
-uint64_t oracle_new_token(struct sim *sim) {
-  struct oracle *oracle = sim->oracle;
-  if (oracle->n_tokens == oracle->cap_tokens) {
-    size_t cap = oracle->cap_tokens ? 2 * oracle->cap_tokens : 256;
-    struct oracle_token *tokens = sim_alloc(sim, cap * sizeof *tokens);
-    if (oracle->n_tokens) memcpy(tokens, oracle->tokens, oracle->n_tokens * sizeof *tokens);
-    oracle->tokens = tokens;
-    oracle->cap_tokens = cap;
-  }
-  sim->seen[SEEN_COMMANDS]++;
-  return oracle->n_tokens++;
-}
-
-static struct oracle_token *token_of(struct sim *sim, uint64_t token) {
-  if (token < sim->oracle->n_tokens) return &sim->oracle->tokens[token];
-  sim_fail(sim, "ledger", "a token that nobody made");
-  return NULL;
-}
-
-/* What was applied in the very commit that ended the room is in no image, and true nevertheless. */
-void oracle_acked(struct sim *sim, const char *who, struct oracle_life *life, uint64_t number, uint32_t place) {
-  struct oracle_token *token = token_of(sim, number);
-  if (!token) return;
-  token->acked = true;
-  if (!token->life && life->ended) {
-    token->life = life;
-    token->place = place;
-  } else if (!token->life) {
-    sim_fail(sim, "acknowledged", "%s: token %" PRIu64 " is acknowledged and in no ledger", who, number);
-  } else if (place != token->place) {
-    sim_fail(sim, "original-answer", "%s: token %" PRIu64 " is number %u in the ledger, not %u", who, number,
-             token->place, place);
-  }
-}
-
-void oracle_refused(struct sim *sim, const char *who, uint64_t number) {
-  struct oracle_token *token = token_of(sim, number);
-  if (!token) return;
-  token->refused = true;
-  if (token->life) sim_fail(sim, "refused", "%s: token %" PRIu64 " is refused, and in a ledger", who, number);
-}
-
-void oracle_given_up(struct sim *sim, uint64_t number) {
-  struct oracle_token *token = token_of(sim, number);
-  if (token) token->given_up = true;
-}
-
-static void take_token(struct sim *sim, struct oracle_life *life, uint64_t number) {
-  struct oracle_token *token = token_of(sim, number);
-  if (!token) return;
-  if (token->life) {
-    sim_fail(sim, "exactly-once", "token %" PRIu64 " is applied in %s and again in %s", number, token->life->room->id,
-             life->room->id);
-  } else if (token->refused) {
-    sim_fail(sim, "refused", "token %" PRIu64 " was refused and is applied in %s", number, life->room->id);
-  } else if (token->given_up) {
-    sim_fail(sim, "refused", "token %" PRIu64 " is applied in %s after its room failed", number, life->room->id);
-  }
-  if (life->n_tokens == life->cap_tokens) {
-    size_t cap = life->cap_tokens ? 2 * life->cap_tokens : 64;
-    uint64_t *tokens = sim_alloc(sim, cap * sizeof *tokens);
-    if (life->n_tokens) memcpy(tokens, life->tokens, life->n_tokens * sizeof *tokens);
-    life->tokens = tokens;
-    life->cap_tokens = cap;
-  }
-  life->tokens[life->n_tokens++] = number;
-  token->life = life;
-  token->place = (uint32_t)life->n_tokens;
-}
-
-static bool same_tokens(const uint64_t *a, const uint64_t *b, size_t n) {
-  return bytes_equal(bytes_of(a, n * sizeof *a), bytes_of(b, n * sizeof *b));
-}
-
-void oracle_ledger_shown(struct sim *sim, const char *who, const struct oracle_life *life,
-                         const struct ledger *shown) {
-  size_t n = shown->n < life->n_tokens ? shown->n : life->n_tokens; /* of its last moments no image knows */
-  if ((shown->n > n && !life->ended) || !same_tokens(shown->tokens, life->tokens, n)) {
-    sim_fail(sim, "snapshot", "%s is shown a ledger that %s never had", who, life->room->id);
-  }
-}
-
-static void check_ledger(struct sim *sim, struct oracle_life *life, const Heya__Image__Room *image) {
-  struct ledger ledger;
-  if (!ledger_read(bytes_of(image->state.data, image->state.len), &ledger)) {
-    sim_fail(sim, "image", "the state of %s cannot be read", life->room->id);
-    return;
-  }
-  if (ledger.n < life->n_tokens || !same_tokens(ledger.tokens, life->tokens, life->n_tokens)) {
-    sim_fail(sim, "history", "%s forgets or rewrites what was applied", life->room->id);
-    return;
-  }
-  for (size_t i = life->n_tokens; i < ledger.n; i++) take_token(sim, life, ledger.tokens[i]);
-  uint32_t waiting = 0;
-  for (size_t i = 0; i < LEDGER_TIMERS; i++) waiting += ledger.due_ms[i] != 0;
-  if (ledger.fired + waiting != ledger.set || image->n_timers != waiting) {
-    sim_fail(sim, "timers", "%s has set %u timers, %u fired, %u wait, %zu in the image", life->room->id, ledger.set,
-             ledger.fired, waiting, image->n_timers);
-  }
-  if (ledger.fired < life->timers_fired || ledger.set < life->timers_set) {
-    sim_fail(sim, "timers", "%s forgets a timer", life->room->id);
-  }
-  life->timers_fired = ledger.fired;
-  life->timers_set = ledger.set;
 }
 
 /* ---- lives of rooms ---- */
@@ -164,19 +61,21 @@ struct oracle_room *oracle_room_of(struct sim *sim, const char *id) {
   struct oracle_room *room = sim_alloc(sim, sizeof *room);
   snprintf(room->id, sizeof room->id, "%s", id);
   room->live = strncmp(id, "live/", 5) == 0;
+  room->ticks = ledger_ticks(id);
+  room->lossy = ledger_is_lossy(id);
   return oracle->rooms[oracle->n_rooms++] = room;
 }
 
-static struct oracle_life *find_life(struct oracle_room *room, const char *incarnation) {
+struct oracle_life *oracle_newest_life(struct oracle_room *room, const char *incarnation) {
   struct oracle_life *life = room->lives;
   while (life && strcmp(life->incarnation, incarnation) != 0) life = life->next;
   return life;
 }
 
-struct oracle_life *oracle_life_of(struct sim *sim, const char *id, const char *incarnation) {
-  struct oracle_life *life = find_life(oracle_room_of(sim, id), incarnation);
+struct oracle_life *oracle_life_of(struct sim *sim, const char *id, const char *incarnation, const char *session) {
+  struct oracle_life *life = oracle_newest_life(oracle_room_of(sim, id), incarnation);
   if (!life) sim_fail(sim, "phantom", "somebody is in %s of %s, which Redis never had", id, incarnation);
-  return life;
+  return life ? oracle_life_with(life, session) : NULL;
 }
 
 static struct oracle_life *add_life(struct sim *sim, struct oracle_room *room, const char *incarnation) {
@@ -195,7 +94,7 @@ static struct oracle_life *begin_life(struct sim *sim, struct oracle_room *room,
   } else if (before && !before->ended && before->expire_at_ms > model_now_ms(sim->model)) {
     sim_fail(sim, "ghost-room", "%s begins anew before it expires", room->id);
   }
-  struct oracle_life *life = find_life(room, image->incarnation);
+  struct oracle_life *life = oracle_newest_life(room, image->incarnation);
   if (life && !life->rumour) sim_fail(sim, "ghost-room", "%s comes back to an old life", room->id);
   if (!life) life = add_life(sim, room, image->incarnation);
   life->rumour = false;
@@ -207,7 +106,7 @@ static void hear_of_life(struct sim *sim, struct oracle_room *room, struct bytes
   const Heya__V1__ServerMessage *decoded =
       heya__v1__server_message__unpack(&sim->memory.allocator, message.len, message.data);
   if (!decoded || decoded->body_case != HEYA__V1__SERVER_MESSAGE__BODY_JOINED) return;
-  if (find_life(room, decoded->joined->incarnation)) return;
+  if (oracle_newest_life(room, decoded->joined->incarnation)) return;
   struct oracle_life *life = add_life(sim, room, decoded->joined->incarnation);
   life->rumour = life->ended = true;
 }
@@ -266,7 +165,9 @@ static void check_sessions(struct sim *sim, const Heya__Image__Room *before, con
 static void take_room(struct sim *sim, const struct commit_segment *segment, const struct commit_room *from) {
   struct oracle_room *room = oracle_room_of(sim, from->id);
   if (from->gone) {
-    if (room->life && !room->life->ended) oracle_last_words(sim, room->life, segment);
+    bool alive = room->life && !room->life->ended;
+    if (alive && room->lossy) oracle_lossy_ends(sim, room, segment);
+    if (alive && !room->lossy) oracle_last_words(sim, room->life, segment);
     hear_of_lives(sim, room, segment);
     if (room->life) room->life->ended = true;
     return;
@@ -278,23 +179,31 @@ static void take_room(struct sim *sim, const struct commit_segment *segment, con
   }
   struct oracle_life *life = room->life;
   if (!life || strcmp(life->incarnation, image->incarnation) != 0) life = begin_life(sim, room, image);
+  if (room->lossy && !life->ended) life = oracle_lossy_goes_on(sim, life, segment, image);
   if (life->ended && life->image) sim_fail(sim, "ghost-room", "%s is written after its end", room->id);
   life->ended = false;
   sim->seen[SEEN_REVIVED] += life->image && life->image->n_members == 0 && image->n_members;
-  check_times(sim, image, segment->done.ms);
+  if (life->back_epoch != segment->epoch || life->image_epoch == segment->epoch) {
+    check_times(sim, image, segment->done.ms); /* who goes back may have something to catch up with at first */
+  }
   check_sessions(sim, life->image, image);
   oracle_events_committed(sim, life, segment->epoch, from);
+  if (room->lossy && life->seq < image->seq) life->seq = image->seq; /* nobody was there to hear it */
   if (image->seq != life->seq || image->seq < life->n_events) {
     sim_fail(sim, "events", "%s is at event %" PRIu64 ", its log at %" PRIu64, room->id, image->seq, life->seq);
   }
-  if (!room->live) check_ledger(sim, life, image);
+  if (!room->live) oracle_ledger_committed(sim, life, image);
+  if (room->ticks) oracle_frames_committed(sim, life, image, from);
+  if (room->lossy) oracle_lossy_saved(sim, life);
   life->image = image;
+  life->image_epoch = segment->epoch;
   life->expire_at_ms = image->expire_at_ms;
 }
 
 void oracle_committed(struct sim *sim, const char *worker, const struct commit_segment *segment) {
   check_speaker(sim, worker, segment);
   for (size_t i = 0; i < segment->n_rooms && !sim->failed; i++) take_room(sim, segment, &segment->rooms[i]);
+  oracle_lossy_committed(sim, segment);
   oracle_failed_committed(sim, segment);
 }
 

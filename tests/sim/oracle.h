@@ -1,11 +1,14 @@
 /* What must be true, judged from outside: from what Redis accepted (claims, appends, commits) and from what clients
  * hear. It knows no more than that and shares no code with what it judges, but the encodings.
  *
- *   oracle.c         ownership and checkpoints; tokens; what a commit's images may say
+ *   oracle.c         ownership and checkpoints; what a commit's images may say
+ *   oracle_tokens.c  commands, each of which is applied once or answered with an error
  *   oracle_events.c  every event of every incarnation, and who must hear which
  *   oracle_poison.c  rooms that kill: how many deaths they may cost, and who may be closed for it
  *   oracle_failed.c  what their members, and whoever sent something to them, are told
  *   oracle_live.c    rounds: who was in time, and what the results must say
+ *   oracle_frames.c  rooms that tick: frames, queues
+ *   oracle_lossy.c   rooms that may go back: when, by how much, and who is told
  *   oracle_end.c     the full account, when everything has settled
  */
 #ifndef HEYA_TESTS_SIM_ORACLE_H
@@ -23,6 +26,17 @@
 struct oracle_event {
   uint64_t epoch, seq;
   struct bytes to, message;
+};
+
+/* An acknowledged command, with its place in the ledger. */
+struct oracle_ack {
+  uint64_t token;
+  uint32_t place;
+};
+
+struct oracle_session {
+  const char *id;
+  struct oracle_session *next;
 };
 
 struct oracle_round {
@@ -47,11 +61,20 @@ struct oracle_life {
   struct oracle_round rounds[ORACLE_ROUNDS_MAX]; /* of a live room; by number */
   uint32_t running;                              /* of them; 0: none */
   struct oracle_life *next;                      /* an older one */
+  uint64_t image_epoch;                          /* in which that was written */
+  uint64_t frame_told;                           /* the last one that spoke; 0: none */
+  /* of a lossy room, see oracle_lossy.c */
+  struct oracle_life *later; /* it has gone back, and goes on as this one; NULL: it has not */
+  bool ends_unheard;         /* in a commit that says something of the next one too: nobody knows which is whose */
+  uint64_t back_epoch;       /* in which this one began so; 0: it did not */
+  struct oracle_session *sessions; /* that were told of it */
+  struct oracle_ack *acks;         /* that were heard, and not saved since */
+  size_t n_acks, cap_acks;
 };
 
 struct oracle_room {
   char id[ROOM_ID_MAX + 1];
-  bool live;
+  bool live, ticks, lossy;
   bool has_failed;           /* has been condemned, once at least */
   struct oracle_life *life;  /* the last one that was written; NULL: none yet */
   struct oracle_life *lives; /* all that were heard of */
@@ -81,7 +104,7 @@ struct oracle_blames {
 
 struct oracle_partition {
   char worker[PROCESS_ID_MAX + 1]; /* "": free */
-  uint64_t epoch;
+  uint64_t epoch, spoken_epoch;    /* of the last commit */
   struct stream_id done;
   /* at its claim */
   uint64_t claimed_ms;
@@ -137,8 +160,10 @@ void oracle_struck(struct sim *, const char *worker, const struct scene *, uint6
 
 /* ---- from clients ---- */
 uint64_t oracle_new_token(struct sim *);
-/* NULL, and a failure, if Redis never had it. */
-struct oracle_life *oracle_life_of(struct sim *, const char *room, const char *incarnation);
+/* Whoever has this session is in it. NULL, and a failure, if Redis never had it. */
+struct oracle_life *oracle_life_of(struct sim *, const char *room, const char *incarnation, const char *session);
+/* The one that goes on where this one has gone back; NULL if it has not. */
+struct oracle_life *oracle_life_after(struct oracle_life *, const char *session);
 /* `place`: as the room answered. */
 void oracle_acked(struct sim *, const char *who, struct oracle_life *, uint64_t token, uint32_t place);
 void oracle_refused(struct sim *, const char *who, uint64_t token);
@@ -163,12 +188,34 @@ void oracle_submit_answered(struct sim *, const char *who, struct oracle_life *,
 
 /* ---- between the files ---- */
 struct oracle_room *oracle_room_of(struct sim *, const char *id);
+struct oracle_life *oracle_newest_life(struct oracle_room *, const char *incarnation); /* NULL: unknown */
+void oracle_put_token(struct sim *, struct oracle_life *, uint64_t token);
+/* The ledger of an image. */
+void oracle_ledger_committed(struct sim *, struct oracle_life *, const Heya__Image__Room *);
+/* At its number. */
+void oracle_put_event(struct sim *, struct oracle_life *, const struct oracle_event *);
+static inline struct bytes oracle_bytes(ProtobufCBinaryData data) {
+  return bytes_of(data.data, data.len);
+}
 void oracle_told(struct sim *, uint32_t partition, const char *worker, const struct store_claimed *);
 void oracle_failed_committed(struct sim *, const struct commit_segment *);
 /* A room that has killed and is not condemned, NULL: none. */
 const char *oracle_unpunished(const struct sim *);
 void oracle_events_committed(struct sim *, struct oracle_life *, uint64_t epoch, const struct commit_room *);
 void oracle_last_words(struct sim *, struct oracle_life *, const struct commit_segment *);
+/* Before the image becomes the life's, after its ledger has. */
+void oracle_frames_committed(struct sim *, const struct oracle_life *, const Heya__Image__Room *,
+                             const struct commit_room *);
+void oracle_frame_told(struct sim *, struct oracle_life *, struct bytes message);
+/* The life that is written now, or ends (NULL): another one, if the room has gone back. */
+struct oracle_life *oracle_lossy_goes_on(struct sim *, struct oracle_life *, const struct commit_segment *,
+                                         const Heya__Image__Room *);
+void oracle_lossy_ends(struct sim *, struct oracle_room *, const struct commit_segment *);
+void oracle_lossy_committed(struct sim *, const struct commit_segment *);
+void oracle_lossy_released(struct sim *, uint32_t partition);
+void oracle_lossy_acked(struct sim *, struct oracle_life *, uint64_t token, uint32_t place);
+void oracle_lossy_saved(struct sim *, struct oracle_life *);
+struct oracle_life *oracle_life_with(struct oracle_life *newest, const char *session);
 void oracle_live_event(struct sim *, struct oracle_life *, struct bytes message);
 void oracle_live_appended(struct sim *, const char *room, const char *player, struct stream_id, struct bytes payload);
 

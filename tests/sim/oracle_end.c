@@ -17,12 +17,14 @@ static bool streams_are_empty(const struct sim *sim) {
 /* Redis has executed what was sent to it, and nobody sleeps. */
 static const struct oracle_event *missing_event(const struct sim_client *client, const struct place *place) {
   if (client->gone || place->state != PLACE_IN || place->life->ended) return NULL;
-  return oracle_unheard(place->life, client->player, place->position);
+  return oracle_unheard(place->life, client->player, place_position(place));
 }
 
 static bool is_satisfied(const struct sim_client *client) {
   for (size_t i = 0; i < CLIENT_PLACES; i++) {
-    if (missing_event(client, &client->places[i])) return false;
+    const struct place *place = &client->places[i];
+    if (missing_event(client, place)) return false;
+    if (!client->gone && place->state == PLACE_IN && place->life->later) return false; /* it is still to be told */
   }
   return client_is_content(client);
 }
@@ -43,6 +45,7 @@ bool oracle_has_settled(struct sim *sim) {
     const struct oracle_life *life = sim->oracle->rooms[i]->life;
     if (!life || life->ended) continue;
     if (life->timers_fired < life->timers_set) return false;
+    if (life->n_acks && life->image->n_members) return false;                 /* soon they are saved */
     if (life->running && life->rounds[life->running].submitted) return false; /* the deadline is to come */
   }
   return true;
@@ -93,6 +96,7 @@ static void name_waiting(struct sim *sim) {
     const struct oracle_life *life = sim->oracle->rooms[i]->life;
     if (!life || life->ended) continue;
     if (life->timers_fired < life->timers_set) sim_fail(sim, "timers", "a timer of %s never fires", life->room->id);
+    if (life->n_acks && life->image->n_members) sim_fail(sim, "taken-back", "%s is never saved", life->room->id);
     if (life->running && life->rounds[life->running].submitted) {
       sim_fail(sim, "results", "round %u of %s does not end", life->running, life->room->id);
     }

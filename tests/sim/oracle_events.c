@@ -6,8 +6,7 @@
 
 /* ---- from commits ---- */
 
-static void add_event(struct sim *sim, struct oracle_life *life, uint64_t epoch,
-                      const struct commit_log_entry *entry) {
+void oracle_put_event(struct sim *sim, struct oracle_life *life, const struct oracle_event *event) {
   if (life->n_events == life->cap_events) {
     size_t cap = life->cap_events ? 2 * life->cap_events : 64;
     struct oracle_event *events = sim_alloc(sim, cap * sizeof *events);
@@ -15,21 +14,26 @@ static void add_event(struct sim *sim, struct oracle_life *life, uint64_t epoch,
     life->events = events;
     life->cap_events = cap;
   }
-  life->events[life->n_events++] =
-      (struct oracle_event){.epoch = epoch, .seq = entry->seq, .to = entry->to, .message = entry->message};
+  size_t at = life->n_events++;
+  for (; at > 0 && life->events[at - 1].seq > event->seq; at--) life->events[at] = life->events[at - 1];
+  life->events[at] = *event;
 }
 
-/* Numbers go on without holes, over all epochs, and epochs never go back. */
+/* Numbers go on without holes, over all epochs, and epochs never go back. Only the log of a lossy room has holes. */
 void oracle_events_committed(struct sim *sim, struct oracle_life *life, uint64_t epoch,
                              const struct commit_room *room) {
   if (room->n_log && epoch < life->event_epoch) sim_fail(sim, "events", "%s goes back to an older epoch", room->id);
   for (size_t i = 0; i < room->n_log; i++) {
-    if (room->log[i].seq != life->seq + 1) {
+    const struct commit_log_entry *entry = &room->log[i];
+    if (life->room->lossy ? entry->seq <= life->seq : entry->seq != life->seq + 1) {
       sim_fail(sim, "events", "%s logs event %" PRIu64 " after %" PRIu64, room->id, room->log[i].seq, life->seq);
     }
     life->seq = room->log[i].seq;
     life->event_epoch = epoch;
-    add_event(sim, life, epoch, &room->log[i]);
+    oracle_put_event(
+        sim, life,
+        &(struct oracle_event){.epoch = epoch, .seq = entry->seq, .to = entry->to, .message = entry->message});
+    if (life->room->ticks) oracle_frame_told(sim, life, entry->message);
     if (life->room->live) oracle_live_event(sim, life, room->log[i].message);
   }
 }
@@ -44,11 +48,9 @@ static void take_last_word(struct sim *sim, struct oracle_life *life, size_t log
   size_t at = logged;
   while (at < life->n_events && life->events[at].seq < seq) at++;
   if (at < life->n_events && life->events[at].seq == seq) return; /* from another gateway's deliveries */
-  add_event(sim, life, decoded->event->epoch,
-            &(struct commit_log_entry){.seq = seq, .to = bytes_of_str("?"), .message = message});
-  struct oracle_event event = life->events[life->n_events - 1];
-  memmove(&life->events[at + 1], &life->events[at], (life->n_events - 1 - at) * sizeof event);
-  life->events[at] = event;
+  oracle_put_event(sim, life,
+                   &(struct oracle_event){
+                       .epoch = decoded->event->epoch, .seq = seq, .to = bytes_of_str("?"), .message = message});
   if (life->seq < seq) life->seq = seq;
 }
 
@@ -104,7 +106,7 @@ const struct oracle_event *oracle_unheard(const struct oracle_life *life, const 
 
 void oracle_heard(struct sim *sim, const char *who, const struct oracle_life *life, const char *player,
                   size_t *position, const Heya__V1__Event *heard, struct bytes message) {
-  if (life->rumour) return;
+  if (life->rumour || life->ends_unheard) return;
   const struct oracle_event *event = oracle_unheard(life, player, *position);
   for (size_t i = *position; !event && i < life->n_events; i++) { /* last words may be for anybody */
     if (life->events[i].seq == heard->seq) event = &life->events[i];

@@ -38,6 +38,11 @@ const char *const sim_seen_names[SEEN_KINDS] = {
     [SEEN_NOTES] = "notes",
     [SEEN_CONDEMNED] = "rooms condemned",
     [SEEN_INNOCENT] = "of them innocent",
+    [SEEN_FRAMES] = "frames",
+    [SEEN_SKIPPED] = "frames skipped",
+    [SEEN_QUEUED] = "commands in images",
+    [SEEN_ROLLED_BACK] = "rooms rolled back",
+    [SEEN_TAKEN_BACK] = "acknowledged commands taken back",
 };
 
 /* ---- life ---- */

@@ -8,7 +8,7 @@
  *   store.c        struct store_ops over two connections with delays and breaks
  *   process.c      gateways and workers that run, stall, die and come back; faults.c: when
  *   client.c       players; wire.c: their connections
- *   ledger.c       a kind whose state is the list of commands applied to it
+ *   ledger*.c      a kind whose state is the list of commands applied to it; with frames, and lossy as well
  *   poison.c       commands of it that kill the worker
  *   oracle_*.c     what must be true after every step, known from the commits alone
  *   main.c         many seeds; stage.c: one of them, from start to full account
@@ -80,6 +80,11 @@ enum sim_seen {
   SEEN_NOTES,     /* before a step */
   SEEN_CONDEMNED, /* rooms, told to who claims */
   SEEN_INNOCENT,  /* of them, by a note of who was killed for no fault of theirs */
+  SEEN_FRAMES,
+  SEEN_SKIPPED,     /* frames */
+  SEEN_QUEUED,      /* commands, found in an image */
+  SEEN_ROLLED_BACK, /* rooms */
+  SEEN_TAKEN_BACK,  /* commands of them that had been acknowledged */
   SEEN_KINDS
 };
 extern const char *const sim_seen_names[SEEN_KINDS];
@@ -93,6 +98,8 @@ struct sim_plan {
   uint32_t spike_permille; /* of messages are much slower */
   int64_t clock_error_ms;  /* of the estimate of Redis's clock, at most */
   uint64_t partition_entries, gateway_entries, waiting_entries;
+  uint32_t tick_hz;             /* of rooms with frames */
+  uint32_t kinds_from;          /* which kind the first room is of */
   uint32_t live_ms;             /* the deadline of live rooms */
   uint64_t think_us;            /* between two actions of a client, typically */
   uint32_t twin_permille;       /* of clients share another one's player id */

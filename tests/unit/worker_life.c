@@ -1,5 +1,6 @@
 /* Promises of a worker's life, against a store whose answers are scripted: it owns what it should, tells nobody what
  * Redis does not have, and after any doubt drops a partition and claims it again. */
+#include "proto/pb.h"
 #include "tests/support/worker_store.h"
 #include "worker/worker.h"
 
@@ -77,12 +78,16 @@ static void start_owning_all(void) {
   cr_assert_eq(store->read.n, STORE_PARTITIONS);
 }
 
+static uint32_t partition_of(const char *room) {
+  return room_partition(room, strlen(room), STORE_PARTITIONS);
+}
+
 static uint32_t partition_of_room(void) {
-  return room_partition(ROOM, strlen(ROOM), STORE_PARTITIONS);
+  return partition_of(ROOM);
 }
 
 /* The read is answered with a join of this room. */
-static void let_join(const char *player) {
+static void let_join_room(const char *room, const char *player) {
   uint8_t bytes[256];
   Heya__Bus__Batch batch = HEYA__BUS__BATCH__INIT;
   Heya__Bus__Entry entry = HEYA__BUS__ENTRY__INIT, *entries[] = {&entry};
@@ -90,18 +95,22 @@ static void let_join(const char *player) {
   char name[65];
   snprintf(name, sizeof name, "%s", player);
   join.mode = HEYA__BUS__MODE__JOIN_OR_CREATE;
-  entry.room = (char[]){ROOM};
+  entry.room = pb_text(room);
   entry.player = name;
   entry.conn = 1;
   entry.body_case = HEYA__BUS__ENTRY__BODY_JOIN;
   entry.join = &join;
   batch.n_entries = 1;
   batch.entries = entries;
-  struct store_entry told = {.partition = partition_of_room(),
+  struct store_entry told = {.partition = partition_of(room),
                              .id = {++store->now_ms, 0},
                              .sender = bytes_of_str("g-1"),
                              .batch = bytes_of(bytes, heya__bus__batch__pack(&batch, bytes))};
   worker_store_read(store, STORE_OK, &told, 1);
+}
+
+static void let_join(const char *player) {
+  let_join_room(ROOM, player);
 }
 
 static size_t members(uint32_t p) {
@@ -335,6 +344,67 @@ Test(worker, what_was_read_is_committed_and_one_commit_is_under_way_at_a_time) {
   worker_turn(worker);
   cr_assert_eq(store->commit.count, 2);
   cr_assert_eq(members(p), 3);
+}
+
+/* ---- a lossy kind that changes in every frame and says nothing ---- */
+
+static kind_code open_hush(struct room *room, struct bytes options, struct kind_reply *reply) {
+  (void)room, (void)options, (void)reply;
+  return HEYA__V1__ERROR__CODE__OK;
+}
+
+static kind_code refuse_hush(struct room *room, struct member *member, struct bytes payload,
+                             struct kind_reply *reply) {
+  (void)room, (void)member, (void)payload, (void)reply;
+  return HEYA__V1__ERROR__CODE__INVALID_ARGUMENT;
+}
+
+static bool tick_hush(struct room *room, const struct kind_tick *tick) {
+  (void)room, (void)tick;
+  return true;
+}
+
+static void save_hush(struct room *room, struct buf *out) {
+  (void)room, (void)out;
+}
+
+static bool load_hush(struct room *room, struct bytes state) {
+  (void)room;
+  return state.len == 0;
+}
+
+static void show_hush(struct room *room, const struct member *viewer, struct buf *out) {
+  (void)room, (void)viewer, (void)out;
+}
+
+static const struct kind hush_kind = {.abi = KIND_ABI,
+                                      .name = "hush",
+                                      .max_members = 4,
+                                      .max_members_limit = 4,
+                                      .tick_hz = 10,
+                                      .lossy = true,
+                                      .state_size = 1,
+                                      .open = open_hush,
+                                      .command = refuse_hush,
+                                      .tick = tick_hush,
+                                      .save = save_hush,
+                                      .load = load_hush,
+                                      .snapshot = show_hush};
+
+Test(worker, what_a_lossy_room_does_in_silence_is_committed_when_it_is_saved_and_no_sooner) {
+  uint32_t p = partition_of("hush/a");
+  cr_assert_eq(kind_registry_add(&kinds, &hush_kind), KIND_ADDED);
+  start_owning_all();
+  let_join_room("hush/a", "ann");
+  worker_turn(worker);
+  worker_store_commit(store, STORE_OK, NULL);
+  unsigned before = store->segments[p].count;
+  for (int i = 0; i < 9; i++) pass_ms(100);
+  cr_assert_geq(metrics.frames, 8);
+  cr_assert_eq(store->segments[p].count, before, "%u commits say nothing", store->segments[p].count - before);
+  for (int i = 0; i < 3 && !store->commit.callback; i++) pass_ms(100);
+  cr_assert_eq(store->segments[p].count, before + 1);
+  cr_assert_eq(store->segments[p].n_rooms, 1);
 }
 
 Test(worker, a_commit_without_an_answer_drops_its_partitions_and_claims_them_again) {
