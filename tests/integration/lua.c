@@ -1,5 +1,6 @@
 /* Kinds in Lua in real workers: through a failover, when they fail, and as clients of both protocols see them. */
 #include "tests/support/cluster.h"
+#include "tests/support/http_client.h"
 #include "tests/support/wait.h"
 
 #include <criterion/criterion.h>
@@ -115,7 +116,8 @@ Test(lua, a_command_that_fails_costs_nobody_anything) {
   struct cluster *cluster = start_tally();
   struct talker ann = talker(cluster, "ann", ROOM);
   struct player *bob = cluster_player(cluster, 0, "bob");
-  struct process *owner = cluster_worker(cluster, (unsigned)cluster_owner(cluster, ROOM));
+  unsigned nth = (unsigned)cluster_owner(cluster, ROOM);
+  struct process *owner = cluster_worker(cluster, nth);
   player_joined(bob, player_send_join(bob, ROOM, true, none, none));
   const char *const bad[] = {"{\"add\":1,\"fail\":true}", "{\"add\":1,\"spin\":true}", "{\"add\":1,\"hoard\":true}"};
   for (size_t i = 0; i < 3; i++)
@@ -127,6 +129,7 @@ Test(lua, a_command_that_fails_costs_nobody_anything) {
       process_wait_line(owner, "event=script_failed kind=tally room=tally/one call=command", PLAYER_MS, NULL, 0));
   cr_assert(process_wait_line(owner, "tally.lua:19: asked to", PLAYER_MS, NULL, 0));
   cr_assert(process_wait_line(owner, "it takes too long: over --lua-budget", PLAYER_MS, NULL, 0));
+  cr_assert_eq(http_metric(cluster_worker_admin(cluster, nth), "heya_worker_script_failures_total"), 3);
   talker_close(&ann);
   cluster_stop(cluster);
 }

@@ -212,13 +212,14 @@ static bool try_out(struct script *script, char why[SCRIPT_ERROR_MAX]) {
   return done;
 }
 
-struct script *script_load(const char *path, struct script_limits limits, struct log *log, char *error,
-                           size_t error_size) {
+struct script *script_load(const char *path, struct script_limits limits, struct log *log, uint64_t *failures,
+                           char *error, size_t error_size) {
   struct script *script = xcalloc(1, sizeof *script);
   char why[SCRIPT_ERROR_MAX] = "";
   script->limits = limits;
   script->voice = xcalloc(1, sizeof *script->voice);
   script->voice->log = log;
+  script->voice->failures = failures;
   script_kind_init(script);
   if (compile_into(script, path, why) && try_out(script, why)) {
     script_kind_fill(script);
