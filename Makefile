@@ -27,7 +27,7 @@ SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client w
                partition_bench worker_store
 UNIT_SRC    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 KINDS_SRC   := $(patsubst tests/kinds/%.c,%,$(wildcard tests/kinds/*.c))
-HARNESS_SRC := kind_harness kind_harness_time kind_harness_room
+HARNESS_SRC := kind_harness kind_harness_time kind_harness_ask kind_harness_room
 CHAOS_SRC   := $(patsubst tests/chaos/%.c,%,$(wildcard tests/chaos/*.c))
 INTEGRATION_SRC := $(patsubst tests/integration/%.c,%,$(wildcard tests/integration/*.c))
 
