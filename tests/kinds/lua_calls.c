@@ -237,7 +237,7 @@ Test(lua_calls, send_to_whom_they_say) {
   harness_leave(room, "p2", HEYA__V1__LEAVE_REASON__TIMED_OUT);
   cr_assert_str_eq(lua_event(room), "{\"gone\":\"Bob\",\"why\":\"TIMED_OUT\"}");
   cr_assert_eq(lua_give(room, "p1", "{}"), INTERNAL);
-  cr_assert_not_null(strstr(lua_log(), "test.lua:3: 'p2' is no member"), "%s", lua_log());
+  cr_assert_not_null(strstr(lua_log(), "test.lua:3: send_one: 'p2' is no member"), "%s", lua_log());
   harness_close(room);
 }
 

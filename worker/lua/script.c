@@ -11,8 +11,10 @@
 #include <math.h>
 
 static const char *const function_names[SCRIPT_FUNCTIONS] = {
-    [SCRIPT_OPEN] = "open", [SCRIPT_JOIN] = "join",   [SCRIPT_LEAVE] = "leave",       [SCRIPT_COMMAND] = "command",
-    [SCRIPT_TICK] = "tick", [SCRIPT_TIMER] = "timer", [SCRIPT_DESCRIBE] = "describe", [SCRIPT_SNAPSHOT] = "snapshot"};
+    [SCRIPT_OPEN] = "open",       [SCRIPT_JOIN] = "join",         [SCRIPT_LEAVE] = "leave",
+    [SCRIPT_COMMAND] = "command", [SCRIPT_PROFILE] = "profile",   [SCRIPT_MANAGE] = "manage",
+    [SCRIPT_TICK] = "tick",       [SCRIPT_TIMER] = "timer",       [SCRIPT_OPENED] = "opened",
+    [SCRIPT_VACANCY] = "vacancy", [SCRIPT_DESCRIBE] = "describe", [SCRIPT_SNAPSHOT] = "snapshot"};
 
 const char *script_function_name(enum script_function function) {
   return function_names[function];
