@@ -18,7 +18,7 @@ COMMON_SRC  := buf log option option_value option_print metric clock endpoint pe
 GATEWAY_SRC := options gateway_metrics listener conn conn_http http handshake files ws outbox limits addresses auth jwt attachment \
                session requests list_query listed listing uplink_queue uplink downlink kind_proto gateway api api_rooms api_deployment
 LUA_SRC     := script script_vm script_sandbox script_string script_pattern script_keys script_state script_json script_proto \
-               script_payload script_room script_effects script_api script_api_act script_call script_kind script_add
+               script_payload script_room script_effects script_api script_api_act script_api_ask script_call script_kind script_add
 WORKER_SRC  := options worker_metrics effects answer config queue frames command tick rollback room room_kind room_view backlog member seats session_window group image record resync timers repository \
                partition walk apply join manage spectators elsewhere ask admin assignment intake ownership caution loop commit last_words watchdog worker kinds/registry kinds/shared \
                kinds/chat kinds/gomoku kinds/gomoku_board kinds/gomoku_state kinds/live kinds/live_state kinds/arena kinds/arena_view \
@@ -28,7 +28,7 @@ SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client w
                partition_bench worker_store
 UNIT_SRC    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 KINDS_SRC   := $(patsubst tests/kinds/%.c,%,$(wildcard tests/kinds/*.c))
-HARNESS_SRC := kind_harness kind_harness_time kind_harness_room
+HARNESS_SRC := kind_harness kind_harness_time kind_harness_ask kind_harness_room
 CHAOS_SRC   := $(patsubst tests/chaos/%.c,%,$(wildcard tests/chaos/*.c))
 INTEGRATION_SRC := $(patsubst tests/integration/%.c,%,$(wildcard tests/integration/*.c))
 

@@ -1,5 +1,5 @@
 /* See tests/kind_harness.h: the steps. What the kind calls in between is in kind_harness_room.c, time and frames are
- * in kind_harness_time.c. */
+ * in kind_harness_time.c, and what comes to the kind beside commands in kind_harness_ask.c. */
 #include "tests/kind_harness.h"
 #include "tests/kind_harness_impl.h"
 
@@ -60,12 +60,12 @@ bool harness_is_as_saved(struct room *room) {
 }
 
 /* After each refusal. */
-static void demand_unchanged(struct room *room, uint32_t effects) {
+void harness_demand_unchanged(struct room *room, uint32_t effects) {
   demand(room, harness_is_as_saved(room), "what is refused has changed the state");
   demand(room, room->effects == effects, "what is refused has done something to the room");
 }
 
-static void keep_message(struct room *room, const struct kind_reply *reply) {
+void harness_keep_message(struct room *room, const struct kind_reply *reply) {
   memcpy(room->message, reply->message, sizeof room->message);
 }
 
@@ -99,7 +99,7 @@ struct room *harness_open(const struct kind *kind, struct bytes options, uint64_
   room->opening = true;
   *code = kind->open(room, buf_bytes(&room->options), &reply);
   room->opening = false;
-  keep_message(room, &reply);
+  harness_keep_message(room, &reply);
   demand(room, reply.result.len == 0, "there is nobody to get a result");
   demand(room, *code == OK || room->effects == 0, "what is refused has done something to the room");
   if (*code == OK) harness_settle(room);
@@ -141,8 +141,8 @@ static kind_code ask_kind(struct room *room, struct member *newcomer) {
   struct kind_reply reply = {.message = ""};
   uint32_t effects = room->effects;
   kind_code code = room->kind->join ? room->kind->join(room, newcomer, &reply) : OK;
-  keep_message(room, &reply);
-  if (code != OK) demand_unchanged(room, effects);
+  harness_keep_message(room, &reply);
+  if (code != OK) harness_demand_unchanged(room, effects);
   return code;
 }
 
@@ -167,7 +167,7 @@ kind_code harness_join(struct room *room, const char *player, const char *name, 
   return OK;
 }
 
-static struct member *member_of(struct room *room, const char *player) {
+struct member *harness_member(struct room *room, const char *player) {
   struct member *member = room_member(room, player);
   demand(room, member, "he is not a member");
   return member;
@@ -175,7 +175,7 @@ static struct member *member_of(struct room *room, const char *player) {
 
 void harness_leave(struct room *room, const char *player, Heya__V1__LeaveReason reason) {
   harness_doing(room, "leave of", player);
-  struct member *member = member_of(room, player);
+  struct member *member = harness_member(room, player);
   size_t seat = 0;
   while (room->members[seat] != member) seat++;
   harness_refuse_waiting(room, player, HEYA__V1__ERROR__CODE__NOT_IN_ROOM);
@@ -188,22 +188,22 @@ void harness_leave(struct room *room, const char *player, Heya__V1__LeaveReason 
 
 void harness_away(struct room *room, const char *player, bool away) {
   harness_doing(room, "away of", player);
-  member_of(room, player)->away = away;
+  harness_member(room, player)->away = away;
 }
 
 /* ---- commands ---- */
 
 void harness_execute(struct room *room, const char *player, struct bytes payload, size_t number) {
   harness_doing(room, "command of", player);
-  struct member *member = member_of(room, player);
+  struct member *member = harness_member(room, player);
   void *copy = xmalloc(payload.len); /* exactly sized, so that reading past the end is seen */
   if (payload.len) memcpy(copy, payload.data, payload.len);
   struct kind_reply reply = {.message = ""};
   uint32_t effects = room->effects;
   kind_code code = room->kind->command(room, member, bytes_of(copy, payload.len), &reply);
   free(copy);
-  keep_message(room, &reply);
-  if (code != OK) demand_unchanged(room, effects);
+  harness_keep_message(room, &reply);
+  if (code != OK) harness_demand_unchanged(room, effects);
   struct harness_outcome *outcome = &room->outcomes[number - 1];
   outcome->done = true;
   outcome->code = code;
@@ -214,7 +214,7 @@ void harness_execute(struct room *room, const char *player, struct bytes payload
 
 size_t harness_send(struct room *room, const char *player, struct bytes payload) {
   harness_doing(room, "command of", player);
-  member_of(room, player);
+  harness_member(room, player);
   room->outcomes = xrealloc(room->outcomes, (room->outcome_count + 1) * sizeof *room->outcomes);
   struct harness_outcome *outcome = &room->outcomes[room->outcome_count++];
   uint32_t number = (uint32_t)room->outcome_count;
@@ -258,29 +258,6 @@ kind_code harness_give(struct room *room, const char *player, const ProtobufCMes
   return code;
 }
 
-/* ---- other rooms ---- */
-
-/* The kind is given an id of its own: what it asks meanwhile may move the list. */
-void harness_answer(struct room *room, size_t nth, kind_code code) {
-  char id[ROOM_ID_MAX + 1];
-  harness_doing(room, "answer to a question", NULL);
-  demand(room, nth < room->ask_count, "so many questions were not asked");
-  struct harness_ask *ask = &room->asks[nth];
-  memcpy(id, ask->id, sizeof id);
-  ask->answered = true;
-  harness_doing(room, "opened of", id);
-  if (room->kind->opened) room->kind->opened(room, ask->token, id, code);
-  harness_settle(room);
-}
-
-void harness_vacancy(struct room *room, const char *id, uint32_t free_seats, bool ended) {
-  char copy[ROOM_ID_MAX + 1];
-  snprintf(copy, sizeof copy, "%s", id);
-  harness_doing(room, "vacancy of", copy);
-  if (room->kind->vacancy) room->kind->vacancy(room, copy, free_seats, ended);
-  harness_settle(room);
-}
-
 /* ---- looking ---- */
 
 bool harness_would_load(struct room *room, struct bytes state) {
@@ -309,7 +286,7 @@ bool harness_would_load(struct room *room, struct bytes state) {
 void harness_snapshot(struct room *room, const char *viewer, struct buf *out) {
   harness_doing(room, "snapshot for", viewer);
   room->kind->snapshot(room, room_member(room, viewer), out);
-  demand_unchanged(room, room->effects);
+  harness_demand_unchanged(room, room->effects);
 }
 
 uint64_t harness_timer_at(const struct room *room, uint32_t id) {

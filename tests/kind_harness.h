@@ -147,6 +147,11 @@ size_t harness_frames(struct room *, size_t n);
 /* The next n do not run: nobody owns the room, or its worker is too busy. The one after them is told. */
 void harness_skip(struct room *, size_t n);
 
+/* He wants to be shown with another profile. */
+kind_code harness_profile(struct room *, const char *player, struct bytes profile);
+/* The host is about to do this: the kind is asked whether he may, and it is not done. */
+kind_code harness_manage(struct room *, const Heya__V1__Manage *);
+
 /* The room that was asked answers question `nth`, from 0; once, unless a test wants to see what a second one does. */
 void harness_answer(struct room *, size_t nth, kind_code code);
 /* A room that this one has opened says how it is. */

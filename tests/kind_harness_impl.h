@@ -16,6 +16,10 @@ void harness_renew_arena(struct room *);
 /* After each call that may have changed something: a failover. */
 void harness_settle(struct room *);
 bool harness_is_as_saved(struct room *);
+/* After a refusal, of a room in which so many effects there were before. */
+void harness_demand_unchanged(struct room *, uint32_t effects);
+void harness_keep_message(struct room *, const struct kind_reply *);
+struct member *harness_member(struct room *, const char *player);
 /* One command, whose outcome of this number waits for it. */
 void harness_execute(struct room *, const char *player, struct bytes payload, size_t number);
 /* All that wait, or those of one player. */

@@ -247,10 +247,15 @@ static size_t asks_waiting(const struct room *room) {
   return waiting;
 }
 
+uint32_t room_asks_left(const struct room *room) {
+  size_t waiting = asks_waiting(room);
+  return waiting < room->asks_max ? (uint32_t)(room->asks_max - waiting) : 0;
+}
+
 /* As in worker/ask.c. NULL: nothing is asked. */
 static struct harness_ask *ask_add(struct room *room, const char *id, const struct kind_seats *seats,
                                    uint64_t token) {
-  if (asks_waiting(room) >= room->asks_max || !ask_is_sound(id, seats)) return NULL;
+  if (room_asks_left(room) == 0 || !ask_is_sound(id, seats)) return NULL;
   room->effects++;
   if (room->ask_count == room->ask_cap) {
     room->ask_cap = room->ask_cap ? 2 * room->ask_cap : 16;

@@ -4,9 +4,13 @@
 #include "worker/room.h"
 #include <stdio.h>
 
+uint32_t room_asks_left(const struct room *room) {
+  return room->asked < ROOM_ASKED_MAX ? ROOM_ASKED_MAX - room->asked : 0;
+}
+
 static bool is_sound(const struct room *room, const char *id, const struct kind_seats *seats) {
   struct room_id parsed;
-  if (room->asked >= ROOM_ASKED_MAX || !room_id_parse(id, strlen(id), &parsed)) return false;
+  if (room_asks_left(room) == 0 || !room_id_parse(id, strlen(id), &parsed)) return false;
   if (seats->n > ROOM_ASK_SEATS_MAX || seats->keep_ms == 0 || seats->keep_ms > SEATS_KEEP_MAX_MS) return false;
   for (size_t i = 0; i < seats->n; i++) {
     if (!player_is_valid(seats->players[i], strlen(seats->players[i]))) return false;

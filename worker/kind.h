@@ -168,6 +168,8 @@ struct kind_seats {
 bool room_open_elsewhere(struct room *, const char *id, struct bytes options, uint32_t max_members,
                          const struct kind_seats *, uint64_t token);
 bool room_reserve_elsewhere(struct room *, const char *id, const struct kind_seats *, uint64_t token);
+/* How many more may be asked now: ROOM_ASKED_MAX less those that wait for an answer. */
+uint32_t room_asks_left(const struct room *);
 /* The id of a room of this kind that nobody else has or makes: "~" and 26 characters. out holds ROOM_ID_MAX + 1
  * bytes (proto/names.h). */
 void room_new_id(struct room *, const char *kind, char *out);

@@ -118,7 +118,8 @@ static void make_id(struct program *program, char id[PROCESS_ID_MAX + 1]) {
 static const struct kind *add_script(struct program *program, const char *path, char *error, size_t error_size) {
   const struct script_limits limits = {.budget = program->options.lua_budget,
                                        .memory = (size_t)program->options.lua_memory};
-  struct script *script = script_add(&program->kinds, path, limits, &program->server.log, error, error_size);
+  struct script *script = script_add(&program->kinds, path, limits, &program->server.log,
+                                     &program->counters.script_failures, error, error_size);
   if (!script) return NULL;
   program->scripts[program->n_scripts++] = script;
   return &script->kind;

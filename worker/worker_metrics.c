@@ -45,6 +45,7 @@ static const struct metric_row rows[] = {
     COUNTER(rooms_loaded, "Rooms loaded from images."),
     COUNTER(rooms_unreadable, "Room images that could not be read."),
     COUNTER(rooms_failed, "Rooms closed because a worker died in their kind's code."),
+    COUNTER(script_failures, "Calls into scripts that failed: an error, or over a bound; the log says where."),
     GAUGE(ticking, "Rooms in memory that tick and are not empty."),
     COUNTER(frames, "Frames of rooms run."),
     COUNTER(frames_skipped, "Frames that were not run: a failover, or a worker that was too busy."),

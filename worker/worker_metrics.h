@@ -12,6 +12,7 @@ struct worker_metrics {
   uint64_t claims, claims_denied, cautious_steps, woken, releases, dropped, suspicions;
   uint64_t resumed;
   uint64_t rooms_opened, rooms_ended, rooms_loaded, rooms_unreadable, rooms_failed, rolled_back;
+  uint64_t script_failures;
   uint64_t ticking; /* gauge */
   uint64_t frames, frames_skipped, frames_late, frames_slow;
   struct metric_histogram commit_time, frame_time, frame_delay;

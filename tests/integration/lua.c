@@ -1,5 +1,6 @@
 /* Kinds in Lua in real workers: through a failover, when they fail, and as clients of both protocols see them. */
 #include "tests/support/cluster.h"
+#include "tests/support/http_client.h"
 #include "tests/support/wait.h"
 
 #include <criterion/criterion.h>
@@ -34,13 +35,17 @@ struct talker {
 };
 
 /* Waits for a message with this text in it. */
-static void hears(struct talker *talker, const char *text) {
-  uint64_t deadline = wait_deadline(PLAYER_MS);
+static void hears_within(struct talker *talker, uint64_t ms, const char *text) {
+  uint64_t deadline = wait_deadline(ms);
   for (;;) {
     buf_close(&talker->last);
     cr_assert_eq(wsclient_receive(talker->socket, deadline, &talker->last), WSCLIENT_MESSAGE, "no %s", text);
     if (strstr(buf_str(&talker->last), text)) return;
   }
+}
+
+static void hears(struct talker *talker, const char *text) {
+  hears_within(talker, PLAYER_MS, text);
 }
 
 static struct talker talker(struct cluster *cluster, const char *name, const char *room) {
@@ -60,6 +65,19 @@ static struct talker talker(struct cluster *cluster, const char *name, const cha
 static void tell(struct talker *talker, const char *room, const char *payload) {
   char text[256];
   snprintf(text, sizeof text, "{\"command\":{\"room\":\"%s\",\"payload\":%s}}", room, payload);
+  wsclient_send_text(talker->socket, text);
+}
+
+/* One that says no more than which room: a join or leave. */
+static void tell_room(struct talker *talker, const char *what, const char *room) {
+  char text[160];
+  snprintf(text, sizeof text, "{\"%s\":{\"room\":\"%s\"}}", what, room);
+  wsclient_send_text(talker->socket, text);
+}
+
+static void tell_manage(struct talker *talker, const char *room, const char *action) {
+  char text[256];
+  snprintf(text, sizeof text, "{\"command\":{\"room\":\"%s\",\"manage\":%s}}", room, action);
   wsclient_send_text(talker->socket, text);
 }
 
@@ -115,7 +133,8 @@ Test(lua, a_command_that_fails_costs_nobody_anything) {
   struct cluster *cluster = start_tally();
   struct talker ann = talker(cluster, "ann", ROOM);
   struct player *bob = cluster_player(cluster, 0, "bob");
-  struct process *owner = cluster_worker(cluster, (unsigned)cluster_owner(cluster, ROOM));
+  unsigned nth = (unsigned)cluster_owner(cluster, ROOM);
+  struct process *owner = cluster_worker(cluster, nth);
   player_joined(bob, player_send_join(bob, ROOM, true, none, none));
   const char *const bad[] = {"{\"add\":1,\"fail\":true}", "{\"add\":1,\"spin\":true}", "{\"add\":1,\"hoard\":true}"};
   for (size_t i = 0; i < 3; i++)
@@ -127,6 +146,7 @@ Test(lua, a_command_that_fails_costs_nobody_anything) {
       process_wait_line(owner, "event=script_failed kind=tally room=tally/one call=command", PLAYER_MS, NULL, 0));
   cr_assert(process_wait_line(owner, "tally.lua:19: asked to", PLAYER_MS, NULL, 0));
   cr_assert(process_wait_line(owner, "it takes too long: over --lua-budget", PLAYER_MS, NULL, 0));
+  cr_assert_eq(http_metric(cluster_worker_admin(cluster, nth), "heya_worker_script_failures_total"), 3);
   talker_close(&ann);
   cluster_stop(cluster);
 }
@@ -191,5 +211,106 @@ Test(lua, a_script_with_a_mistake_is_refused_at_start) {
   cr_assert_eq(process_wait_exit(worker, PLAYER_MS), 2);
   cr_assert(process_count_lines(worker, "broken.lua:3: attempt to index field 'tables' (a nil value)") == 1);
   worker->status = 0;
+  cluster_stop(cluster);
+}
+
+/* ---- other rooms ---- */
+
+#define PAIRS "pairs/main"
+#define ASKER "asker/main"
+
+/* In all partitions, so that rooms are asked that another worker has. */
+static struct cluster *start_asking(const char *script, const char *const *gateway_args) {
+  static const char *args[] = {"--kind", NULL, NULL};
+  args[1] = script;
+  struct cluster *cluster =
+      cluster_start(&(struct cluster_options){.gateways = 1, .worker_args = args, .gateway_args = gateway_args});
+  cluster_await_all_owned(cluster);
+  return cluster;
+}
+
+/* The room to which he is told to go. */
+static void take_room(struct talker *talker, char *out, size_t size) {
+  const char *from = strstr(buf_str(&talker->last), "\"go\":\"") + 6;
+  snprintf(out, size, "%.*s", (int)strcspn(from, "\""), from);
+}
+
+Test(lua, a_lobby_opens_a_room_that_keeps_seats_and_hears_how_it_fares) {
+  static const char *const gateway_args[] = {"--kind-json", "pairs", NULL};
+  struct cluster *cluster = start_asking("tests/kinds/lua/pairs.lua", gateway_args);
+  struct talker ann = talker(cluster, "ann", PAIRS), bob = talker(cluster, "bob", PAIRS);
+  struct talker cat = talker(cluster, "cat", PAIRS);
+  struct player *dan = cluster_player(cluster, 0, "dan");
+  char room[96], text[192];
+  tell(&ann, PAIRS, "{\"seek\":{}}");
+  hears(&ann, "\"ack\"");
+  process_kill(cluster_worker(cluster, (unsigned)cluster_owner(cluster, PAIRS)));
+  tell(&bob, PAIRS, "{\"seek\":{}}");
+  hears(&ann, "\"go\":\"chat/~");
+  take_room(&ann, room, sizeof room);
+  snprintf(text, sizeof text, "\"go\":\"%s\",\"players\":[\"ann\",\"bob\"]", room);
+  hears(&bob, text);
+  snprintf(text, sizeof text, "{\"ended\":false,\"free\":0,\"room\":\"%s\"}", room);
+  hears(&cat, text);
+  player_refused(dan, player_send_join(dan, room, false, none, none), CODE(ROOM_FULL));
+  tell_room(&ann, "join", room);
+  hears(&ann, "\"joined\":{\"room\":\"chat/~");
+  tell_room(&bob, "join", room);
+  hears(&bob, "\"joined\":{\"room\":\"chat/~");
+  tell_room(&bob, "leave", room);
+  hears(&cat, "\"free\":1,");
+  player_joined(dan, player_send_join(dan, room, false, none, none));
+  hears(&cat, "\"free\":0,");
+  player_leave(dan);
+  tell_room(&ann, "leave", room);
+  hears(&cat, "\"free\":2,");
+  snprintf(text, sizeof text, "{\"ended\":true,\"free\":0,\"room\":\"%s\"}", room);
+  hears_within(&cat, 3 * PLAYER_MS, text); /* an empty chat is kept for ten seconds */
+  talker_close(&ann);
+  talker_close(&bob);
+  talker_close(&cat);
+  cluster_stop(cluster);
+}
+
+Test(lua, a_room_that_is_asked_answers_also_why_it_keeps_no_seat) {
+  static const char *const gateway_args[] = {"--kind-json", "asker", NULL};
+  struct cluster *cluster = start_asking("tests/kinds/lua/asker.lua", gateway_args);
+  struct talker ann = talker(cluster, "ann", ASKER);
+  struct player *cat = cluster_player(cluster, 0, "cat");
+  tell(&ann, ASKER, "{\"reserve\":\"chat/tea\",\"players\":[\"cat\"],\"token\":1}");
+  hears(&ann, "{\"code\":\"ROOM_NOT_FOUND\",\"id\":\"chat/tea\",\"token\":1}");
+  tell(&ann, ASKER, "{\"open\":\"nothing/tea\",\"token\":2}");
+  hears(&ann, "{\"code\":\"UNKNOWN_KIND\",\"id\":\"nothing/tea\",\"token\":2}");
+  tell(&ann, ASKER, "{\"open\":\"live/tea\",\"options\":{\"deadline_ms\":1},\"token\":3}");
+  hears(&ann, "{\"code\":\"INVALID_ARGUMENT\",\"id\":\"live/tea\",\"token\":3}");
+  tell(&ann, ASKER, "{\"open\":\"live/tea\",\"options\":{\"deadline_ms\":5000},\"token\":4}");
+  hears(&ann, "{\"code\":\"OK\",\"id\":\"live/tea\",\"token\":4}");
+  tell(&ann, ASKER, "{\"open\":\"asker/two\",\"players\":[\"bob\"],\"token\":5}");
+  hears(&ann, "{\"code\":\"OK\",\"id\":\"asker/two\",\"token\":5}");
+  hears(&ann, "{\"ended\":false,\"free\":7,\"id\":\"asker/two\"}");
+  tell(&ann, ASKER, "{\"reserve\":\"asker/two\",\"players\":[\"cat\"],\"token\":6}");
+  hears(&ann, "{\"code\":\"OK\",\"id\":\"asker/two\",\"token\":6}");
+  hears(&ann, "{\"ended\":false,\"free\":6,\"id\":\"asker/two\"}");
+  player_joined(cat, player_send_join(cat, "asker/two", false, none, none));
+  talker_close(&ann);
+  cluster_stop(cluster);
+}
+
+Test(lua, a_script_has_a_say_in_profiles_and_in_what_the_host_does) {
+  static const char *const gateway_args[] = {"--kind-json", "asker", NULL};
+  struct cluster *cluster = start_asking("tests/kinds/lua/asker.lua", gateway_args);
+  struct talker ann = talker(cluster, "ann", ASKER), bob = talker(cluster, "bob", ASKER);
+  tell_manage(&ann, ASKER, "{\"lock\":true}");
+  hears(&ann, "\"not in this room\"");
+  tell_manage(&ann, ASKER, "{\"kick\":\"bob\"}");
+  hears(&ann, "\"WRONG_STATE\"");
+  tell_manage(&bob, ASKER, "{\"profile\":{\"level\":5}}");
+  hears(&ann, "\"profile\":{\"level\":5}");
+  tell_manage(&bob, ASKER, "{\"profile\":{\"level\":4}}");
+  hears(&bob, "\"a level only rises\"");
+  tell_manage(&ann, ASKER, "{\"host\":\"bob\"}");
+  hears(&ann, "\"ack\"");
+  talker_close(&ann);
+  talker_close(&bob);
   cluster_stop(cluster);
 }

@@ -47,7 +47,9 @@ Test(lua_calls, that_refuse_leave_everything_as_it_was) {
 Test(lua_calls, that_fail_leave_everything_as_it_was_and_say_where) {
   struct room *room = lua_room(STEPS);
   cr_assert_eq(lua_give(room, "p1", "{}"), OK);
+  cr_assert_eq(lua_failures(), 0);
   cr_assert_eq(lua_give(room, "p1", "{\"fail\":true}"), INTERNAL);
+  cr_assert_eq(lua_failures(), 1);
   cr_assert_str_eq(lua_state(room), "{\"n\":1}");
   cr_assert_eq(room->event_count, 1);
   cr_assert_not_null(strstr(lua_log(), "event=script_failed kind=test room=test/harness call=command error=\"/tmp/"));
@@ -235,7 +237,7 @@ Test(lua_calls, send_to_whom_they_say) {
   harness_leave(room, "p2", HEYA__V1__LEAVE_REASON__TIMED_OUT);
   cr_assert_str_eq(lua_event(room), "{\"gone\":\"Bob\",\"why\":\"TIMED_OUT\"}");
   cr_assert_eq(lua_give(room, "p1", "{}"), INTERNAL);
-  cr_assert_not_null(strstr(lua_log(), "test.lua:3: 'p2' is no member"), "%s", lua_log());
+  cr_assert_not_null(strstr(lua_log(), "test.lua:3: send_one: 'p2' is no member"), "%s", lua_log());
   harness_close(room);
 }
 

@@ -71,7 +71,7 @@ Test(lua_load, says_what_is_wrong) {
 
 Test(lua_load, refuses_a_file_that_cannot_be_read_or_is_too_long) {
   char error[256];
-  cr_assert_null(script_load("/nowhere/x.lua", LUA_LIMITS, NULL, error, sizeof error));
+  cr_assert_null(script_load("/nowhere/x.lua", LUA_LIMITS, NULL, NULL, error, sizeof error));
   cr_assert_str_eq(error, "/nowhere/x.lua: No such file or directory");
   struct buf text = {0};
   while (text.len <= SCRIPT_FILE_MAX) buf_append_str(&text, "-- much ado about nothing ------------------------\n");

@@ -13,6 +13,7 @@ static struct {
   char text[65536];
   struct script *scripts[64];
   size_t n;
+  uint64_t failures;
 } bench;
 
 static struct log *bench_log(void) {
@@ -32,7 +33,7 @@ static const struct kind *keep(struct script *script, const char *error) {
 
 const struct kind *lua_file(const char *path) {
   char error[512] = "";
-  if (bench.n == 0) keep(script_load(path, LUA_LIMITS, bench_log(), error, sizeof error), error);
+  if (bench.n == 0) keep(script_load(path, LUA_LIMITS, bench_log(), &bench.failures, error, sizeof error), error);
   return &bench.scripts[0]->kind;
 }
 
@@ -43,7 +44,7 @@ static struct script *load_text(const char *text, struct script_limits limits, c
   FILE *file = fopen(path, "w");
   fputs(text, file);
   fclose(file);
-  struct script *script = script_load(path, limits, bench_log(), error, error_size);
+  struct script *script = script_load(path, limits, bench_log(), &bench.failures, error, error_size);
   unlink(path);
   rmdir(dir);
   return script;
@@ -107,4 +108,8 @@ const char *lua_log(void) {
   ssize_t len = bench.fd ? pread(bench.fd, bench.text, sizeof bench.text - 1, 0) : 0;
   bench.text[len > 0 ? len : 0] = '\0';
   return bench.text;
+}
+
+uint64_t lua_failures(void) {
+  return bench.failures;
 }

@@ -30,5 +30,7 @@ const char *lua_event(struct room *room);
 const char *lua_state(struct room *room);
 /* All that scripts have logged so far. Valid until the next. */
 const char *lua_log(void);
+/* How many calls have failed. */
+uint64_t lua_failures(void);
 
 #endif

@@ -11,8 +11,10 @@
 #include <math.h>
 
 static const char *const function_names[SCRIPT_FUNCTIONS] = {
-    [SCRIPT_OPEN] = "open", [SCRIPT_JOIN] = "join",   [SCRIPT_LEAVE] = "leave",       [SCRIPT_COMMAND] = "command",
-    [SCRIPT_TICK] = "tick", [SCRIPT_TIMER] = "timer", [SCRIPT_DESCRIBE] = "describe", [SCRIPT_SNAPSHOT] = "snapshot"};
+    [SCRIPT_OPEN] = "open",       [SCRIPT_JOIN] = "join",         [SCRIPT_LEAVE] = "leave",
+    [SCRIPT_COMMAND] = "command", [SCRIPT_PROFILE] = "profile",   [SCRIPT_MANAGE] = "manage",
+    [SCRIPT_TICK] = "tick",       [SCRIPT_TIMER] = "timer",       [SCRIPT_OPENED] = "opened",
+    [SCRIPT_VACANCY] = "vacancy", [SCRIPT_DESCRIBE] = "describe", [SCRIPT_SNAPSHOT] = "snapshot"};
 
 const char *script_function_name(enum script_function function) {
   return function_names[function];
@@ -212,13 +214,14 @@ static bool try_out(struct script *script, char why[SCRIPT_ERROR_MAX]) {
   return done;
 }
 
-struct script *script_load(const char *path, struct script_limits limits, struct log *log, char *error,
-                           size_t error_size) {
+struct script *script_load(const char *path, struct script_limits limits, struct log *log, uint64_t *failures,
+                           char *error, size_t error_size) {
   struct script *script = xcalloc(1, sizeof *script);
   char why[SCRIPT_ERROR_MAX] = "";
   script->limits = limits;
   script->voice = xcalloc(1, sizeof *script->voice);
   script->voice->log = log;
+  script->voice->failures = failures;
   script_kind_init(script);
   if (compile_into(script, path, why) && try_out(script, why)) {
     script_kind_fill(script);

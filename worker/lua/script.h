@@ -26,16 +26,21 @@ enum script_function {
   SCRIPT_JOIN,
   SCRIPT_LEAVE,
   SCRIPT_COMMAND,
+  SCRIPT_PROFILE,
+  SCRIPT_MANAGE,
   SCRIPT_TICK,
   SCRIPT_TIMER,
+  SCRIPT_OPENED,
+  SCRIPT_VACANCY,
   SCRIPT_DESCRIBE,
   SCRIPT_SNAPSHOT,
   SCRIPT_FUNCTIONS /* how many */
 };
 
-/* What scripts say, in lines a second. */
+/* What scripts say, in lines a second, and how often they fail. */
 struct script_voice {
-  struct log *log; /* not owned; NULL: nobody wants to know */
+  struct log *log;    /* not owned; NULL: nobody wants to know */
+  uint64_t *failures; /* counts calls that fail; not owned; NULL: nobody counts */
   struct log_limit failed, said;
 };
 
@@ -51,9 +56,9 @@ struct script {
 };
 
 /* Reads the file, runs it once, and fills `kind`. NULL with a sentence in `error` that names file and line. The log
- * is used later, and outlives the script. */
-struct script *script_load(const char *path, struct script_limits limits, struct log *log, char *error,
-                           size_t error_size);
+ * and the number of failures, either of which may be NULL, are used later, and outlive the script. */
+struct script *script_load(const char *path, struct script_limits limits, struct log *log, uint64_t *failures,
+                           char *error, size_t error_size);
 /* After the last room of its kind. NULL is harmless. */
 void script_destroy(struct script *script);
 

@@ -9,8 +9,8 @@ bool script_is_named(const char *path) {
 }
 
 struct script *script_add(struct kind_registry *registry, const char *path, struct script_limits limits,
-                          struct log *log, char *error, size_t error_size) {
-  struct script *script = script_load(path, limits, log, error, error_size);
+                          struct log *log, uint64_t *failures, char *error, size_t error_size) {
+  struct script *script = script_load(path, limits, log, failures, error, error_size);
   if (!script) return NULL;
   enum kind_added added = kind_registry_add(registry, &script->kind);
   if (added == KIND_ADDED) return script;

@@ -26,11 +26,34 @@ static bool is_handle(lua_State *L, int index) {
   return is;
 }
 
+const char *script_player_at(lua_State *L, int index, size_t *len) {
+  const char *player = NULL;
+  *len = 0;
+  if (is_handle(L, index)) {
+    player = ((struct handle *)lua_touserdata(L, index))->player;
+    *len = strlen(player);
+  } else if (lua_type(L, index) == LUA_TSTRING) {
+    player = lua_tolstring(L, index, len);
+  }
+  return player;
+}
+
+const char *script_method(lua_State *L) {
+  lua_Debug frame;
+  bool named = lua_getstack(L, 0, &frame) && lua_getinfo(L, "n", &frame) && frame.name;
+  return named ? lua_pushfstring(L, "%s: ", frame.name) : "";
+}
+
+/* The first argument is that of a metamethod, which nobody has called by its name. */
+static const char *blamed(lua_State *L, int index) {
+  return index > 1 ? script_method(L) : "";
+}
+
 static const char *player_at(lua_State *L, int index) {
-  if (is_handle(L, index)) return ((struct handle *)lua_touserdata(L, index))->player;
-  if (lua_type(L, index) == LUA_TSTRING) return lua_tostring(L, index);
-  luaL_error(L, "expected a member or a player id, not %s", luaL_typename(L, index));
-  return NULL;
+  size_t len;
+  const char *player = script_player_at(L, index, &len);
+  if (!player) luaL_error(L, "%sexpected a member or a player id, not %s", blamed(L, index), luaL_typename(L, index));
+  return player;
 }
 
 struct member *script_member_at(lua_State *L, int index) {
@@ -39,7 +62,7 @@ struct member *script_member_at(lua_State *L, int index) {
   struct member *member = room_member(call->room, player);
   if (member) return member;
   if (script_call_has_guest(call) && strcmp(player, member_player(call->member)) == 0) return call->member;
-  luaL_error(L, "'%s' is no member", player);
+  luaL_error(L, "%s'%s' is no member", blamed(L, index), player);
   return NULL;
 }
 
@@ -195,6 +218,7 @@ void script_api_open(lua_State *L) {
   lua_newtable(L);
   luaL_register(L, NULL, reads);
   luaL_register(L, NULL, script_api_acts);
+  luaL_register(L, NULL, script_api_asks);
   lua_pushcclosure(L, room_index, 1);
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, room_newindex);

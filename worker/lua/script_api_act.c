@@ -10,18 +10,24 @@
 
 /* ---- adding ---- */
 
-static struct script_effect *add(lua_State *L, enum script_effect_what what) {
+struct script_call *script_act_allow(lua_State *L) {
   struct script_call *call = script_call_of(L);
   if (call->function == SCRIPT_SNAPSHOT || call->function == SCRIPT_DESCRIBE)
     luaL_error(L, "%s only looks: it may not change the room", script_function_name(call->function));
-  struct script_effect *effect = script_effects_add(&call->effects, what);
+  return call;
+}
+
+struct script_effect *script_act_add(lua_State *L, enum script_effect_what what) {
+  struct script_effect *effect = script_effects_add(&script_act_allow(L)->effects, what);
   if (!effect) luaL_error(L, "more than %d events and changes in one call", SCRIPT_EFFECTS_MAX);
   return effect;
 }
 
-static void carry(lua_State *L, struct script_effect *effect, struct bytes bytes) {
-  if (!script_effects_carry(&script_call_of(L)->effects, effect, bytes))
-    luaL_error(L, "more than 4 MiB of events in one call");
+void script_act_carry(lua_State *L, struct script_effect *effect, struct bytes bytes) {
+  struct script_effects *effects = &script_call_of(L)->effects;
+  if (script_effects_carry(effects, effect, bytes)) return;
+  script_effects_drop(effects, effect); /* the script may catch the error */
+  luaL_error(L, "more than 4 MiB of events in one call");
 }
 
 /* The payload at `index`, encoded, for the effect that `what` adds. */
@@ -31,8 +37,8 @@ static struct script_effect *add_payload(lua_State *L, enum script_effect_what w
   luaL_checktype(L, index, LUA_TTABLE);
   buf_clear(&call->scratch);
   script_payload_append(L, index, call->script, room_arena(call->room), role, &call->scratch);
-  struct script_effect *effect = add(L, what);
-  carry(L, effect, buf_bytes(&call->scratch));
+  struct script_effect *effect = script_act_add(L, what);
+  script_act_carry(L, effect, buf_bytes(&call->scratch));
   return effect;
 }
 
@@ -48,7 +54,7 @@ static double number_arg(lua_State *L, int index, double least, double most) {
 static struct member *seated_arg(lua_State *L, int index) {
   struct member *member = script_member_at(L, index);
   if (room_member(script_call_of(L)->room, member_player(member)) != member)
-    luaL_error(L, "'%s' has no seat", member_player(member));
+    luaL_error(L, "%s'%s' has no seat", script_method(L), member_player(member));
   return member;
 }
 
@@ -76,8 +82,13 @@ static int send_one(lua_State *L) {
 static int send_only(lua_State *L) {
   luaL_checktype(L, 2, LUA_TTABLE);
   size_t n = lua_objlen(L, 2);
+  script_vm_charge(L, 2 * n);
+  for (size_t i = 1; i <= n; i++) { /* before anything is added: the script may catch the error */
+    lua_rawgeti(L, 2, (int)i);
+    seated_arg(L, lua_gettop(L));
+    lua_pop(L, 1);
+  }
   struct script_effect *effect = add_payload(L, EFFECT_SEND_ONLY, 3, PAYLOAD_EVENT);
-  script_vm_charge(L, n);
   for (size_t i = 1; i <= n; i++) {
     lua_rawgeti(L, 2, (int)i);
     script_effects_concern(&script_call_of(L)->effects, effect, seated_arg(L, lua_gettop(L)));
@@ -91,7 +102,7 @@ static int send_only(lua_State *L) {
 static void set_timer(lua_State *L, double at_ms) {
   if (!script_call_of(L)->script->has[SCRIPT_TIMER]) luaL_error(L, "the script has no function 'timer'");
   double id = number_arg(L, 2, 1, ROOM_TIMERS_MAX);
-  struct script_effect *effect = add(L, EFFECT_TIMER_SET);
+  struct script_effect *effect = script_act_add(L, EFFECT_TIMER_SET);
   effect->number = (uint32_t)id;
   effect->at_ms = (uint64_t)at_ms;
 }
@@ -112,7 +123,7 @@ static int timer_after(lua_State *L) {
 
 static int timer_cancel(lua_State *L) {
   double id = number_arg(L, 2, 1, ROOM_TIMERS_MAX);
-  add(L, EFFECT_TIMER_CANCEL)->number = (uint32_t)id;
+  script_act_add(L, EFFECT_TIMER_CANCEL)->number = (uint32_t)id;
   return 0;
 }
 
@@ -120,7 +131,7 @@ static int timer_cancel(lua_State *L) {
 
 static int lock_room(lua_State *L) {
   luaL_checktype(L, 2, LUA_TBOOLEAN);
-  add(L, EFFECT_LOCK)->number = (uint32_t)lua_toboolean(L, 2);
+  script_act_add(L, EFFECT_LOCK)->number = (uint32_t)lua_toboolean(L, 2);
   return 0;
 }
 
@@ -128,7 +139,7 @@ static int complete(lua_State *L) {
   const ProtobufCEnumValue *reason = protobuf_c_enum_descriptor_get_value_by_name(&heya__v1__close_reason__descriptor,
                                                                                   luaL_optstring(L, 2, "DISBANDED"));
   if (!reason) return luaL_argerror(L, 2, "expected DISBANDED, COMPLETED, EXPIRED or FAILED");
-  add(L, EFFECT_COMPLETE)->number = (uint32_t)reason->value;
+  script_act_add(L, EFFECT_COMPLETE)->number = (uint32_t)reason->value;
   return 0;
 }
 
@@ -142,7 +153,7 @@ static int set_tick_hz(lua_State *L) {
   if (call->function != SCRIPT_OPEN || !call->script->kind.tick_hz)
     return luaL_error(L, "only in open, and of a kind with tick_hz");
   double hz = number_arg(L, 2, 1, KIND_TICK_HZ_MAX);
-  add(L, EFFECT_SET_TICK_HZ)->number = (uint32_t)hz;
+  script_act_add(L, EFFECT_SET_TICK_HZ)->number = (uint32_t)hz;
   return 0;
 }
 
@@ -150,29 +161,32 @@ static int set_tick_hz(lua_State *L) {
 
 static int deadline_show(lua_State *L) {
   double round = number_arg(L, 2, 0, UINT32_MAX), at_ms = number_arg(L, 3, 1, TIME_MAX);
-  struct script_effect *effect = add(L, EFFECT_DEADLINE_SHOW);
+  struct script_effect *effect = script_act_add(L, EFFECT_DEADLINE_SHOW);
   effect->number = (uint32_t)round;
   effect->at_ms = (uint64_t)at_ms;
   return 0;
 }
 
 static int deadline_hide(lua_State *L) {
-  add(L, EFFECT_DEADLINE_HIDE);
+  script_act_add(L, EFFECT_DEADLINE_HIDE);
   return 0;
 }
 
+/* Also of somebody who has left: what he has reached stays. */
 static int result_show(lua_State *L) {
-  const char *player = member_player(script_member_at(L, 2));
+  size_t len;
+  const char *player = script_player_at(L, 2, &len);
+  if (!player || !player_is_valid(player, len)) return luaL_argerror(L, 2, "expected a member or a player id");
   struct bytes text;
   text.data = luaL_checklstring(L, 3, &text.len);
-  struct script_effect *effect = add(L, EFFECT_RESULT_SHOW);
+  struct script_effect *effect = script_act_add(L, EFFECT_RESULT_SHOW);
   snprintf(effect->player, sizeof effect->player, "%s", player);
-  carry(L, effect, text);
+  script_act_carry(L, effect, text);
   return 0;
 }
 
 static int results_hide(lua_State *L) {
-  add(L, EFFECT_RESULTS_HIDE);
+  script_act_add(L, EFFECT_RESULTS_HIDE);
   return 0;
 }
 

@@ -2,6 +2,7 @@
 #include "worker/lua/script_call.h"
 #include "worker/lua/script_api.h"
 #include "worker/lua/script_payload.h"
+#include "worker/lua/script_proto.h"
 #include "worker/lua/script_state.h"
 
 #include <math.h>
@@ -76,6 +77,32 @@ static void push_reason(lua_State *L, uint32_t number) {
   lua_pushstring(L, value ? value->name : "");
 }
 
+/* The action as the message that it is, { kick = "ann" }. */
+static bool push_manage(lua_State *L, struct script_call *call) {
+  struct buf *bytes = &call->scratch;
+  buf_clear(bytes);
+  bytes->len +=
+      heya__v1__manage__pack(call->manage, buf_reserve(bytes, heya__v1__manage__get_packed_size(call->manage)));
+  if (script_proto_push(L, room_arena(call->room), &heya__v1__manage__descriptor, buf_bytes(bytes), call->message))
+    return true;
+  call->code = CODE(INVALID_ARGUMENT);
+  return false;
+}
+
+static void push_answer(lua_State *L, const struct script_call *call) {
+  const ProtobufCEnumValue *value =
+      protobuf_c_enum_descriptor_get_value(&heya__v1__error__code__descriptor, (int)call->answer);
+  lua_pushnumber(L, (lua_Number)call->token);
+  lua_pushstring(L, call->other);
+  lua_pushstring(L, value ? value->name : "INTERNAL");
+}
+
+static void push_vacancy(lua_State *L, const struct script_call *call) {
+  lua_pushstring(L, call->other);
+  lua_pushnumber(L, call->number);
+  lua_pushboolean(L, call->ended);
+}
+
 /* Behind the room; false if a payload is none. */
 static bool push_arguments(lua_State *L, struct script_call *call) {
   switch (call->function) {
@@ -90,6 +117,10 @@ static bool push_arguments(lua_State *L, struct script_call *call) {
     push_reason(L, call->number);
     return true;
   case SCRIPT_COMMAND: script_member_push(L, call->member); return push_payload(L, call, PAYLOAD_COMMAND);
+  case SCRIPT_PROFILE: script_member_push(L, call->member); return push_payload(L, call, PAYLOAD_PROFILE);
+  case SCRIPT_MANAGE: script_member_push(L, call->member); return push_manage(L, call);
+  case SCRIPT_OPENED: push_answer(L, call); return true;
+  case SCRIPT_VACANCY: push_vacancy(L, call); return true;
   case SCRIPT_TICK: push_tick(L, call->tick); return true;
   case SCRIPT_TIMER: lua_pushnumber(L, call->number); return true;
   case SCRIPT_SNAPSHOT:
@@ -106,6 +137,17 @@ static bool push_arguments(lua_State *L, struct script_call *call) {
 
 /* ---- results ---- */
 
+static bool may_refuse(enum script_function function) {
+  switch (function) {
+  case SCRIPT_OPEN:
+  case SCRIPT_JOIN:
+  case SCRIPT_COMMAND:
+  case SCRIPT_PROFILE:
+  case SCRIPT_MANAGE: return true;
+  default: return false;
+  }
+}
+
 /* What a script may refuse with. */
 static bool may_refuse_with(code why) {
   switch (why) {
@@ -117,6 +159,9 @@ static bool may_refuse_with(code why) {
   case CODE(ALREADY_SUBMITTED):
   case CODE(TOO_LATE):
   case CODE(UNKNOWN_ROUND):
+  case CODE(WRONG_PASSWORD):
+  case CODE(BANNED):
+  case CODE(NO_SUCH_MEMBER):
   case CODE(NOT_A_PLAYER): return true;
   default: return false;
   }
@@ -163,8 +208,7 @@ static void take_properties(lua_State *L, struct script_call *call) {
 }
 
 static void take_results(lua_State *L, struct script_call *call) {
-  bool can_refuse =
-      call->function == SCRIPT_OPEN || call->function == SCRIPT_JOIN || call->function == SCRIPT_COMMAND;
+  bool can_refuse = may_refuse(call->function);
   enum payload_role role = call->function == SCRIPT_COMMAND ? PAYLOAD_RESULT : PAYLOAD_STATE;
   if (can_refuse && !lua_toboolean(L, 1) && !lua_isnil(L, 2)) {
     take_refusal(L, call);

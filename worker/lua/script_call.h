@@ -16,10 +16,15 @@ struct script_call {
   struct script_room *self;
   struct room *room;
   enum script_function function;
-  struct member *member; /* of join, leave, command; the viewer of a snapshot, or NULL */
-  struct bytes payload;  /* of open, join and command */
-  uint32_t number;       /* timer id, or leave reason */
+  struct member *member; /* of join, leave, command, profile, manage; the viewer of a snapshot, or NULL */
+  struct bytes payload;  /* of open, join, command and profile */
+  uint32_t number;       /* timer id, leave reason, or free seats */
   const struct kind_tick *tick;
+  const Heya__V1__Manage *manage;
+  const char *other; /* the room of opened and vacancy */
+  uint64_t token;
+  kind_code answer; /* of opened */
+  bool ended;       /* of vacancy */
   /* what came of it */
   kind_code code;
   char message[160];

@@ -2,6 +2,8 @@
 #include "worker/lua/script_effects.h"
 #include "common/mem.h"
 
+#include <assert.h>
+
 struct script_effect *script_effects_add(struct script_effects *effects, enum script_effect_what what) {
   if (effects->n == SCRIPT_EFFECTS_MAX) return NULL;
   if (effects->n == effects->cap) {
@@ -11,6 +13,12 @@ struct script_effect *script_effects_add(struct script_effects *effects, enum sc
   struct script_effect *effect = &effects->items[effects->n++];
   *effect = (struct script_effect){.what = what, .member = effects->n_members, .from = effects->bytes.len};
   return effect;
+}
+
+void script_effects_drop(struct script_effects *effects, const struct script_effect *effect) {
+  effects->bytes.len = effect->from;
+  effects->n_members = effect->member;
+  effects->n--;
 }
 
 bool script_effects_carry(struct script_effects *effects, struct script_effect *effect, struct bytes bytes) {
@@ -27,6 +35,20 @@ void script_effects_concern(struct script_effects *effects, struct script_effect
   }
   effects->members[effects->n_members++] = member;
   effect->n_members++;
+}
+
+/* Who asked was told that it would be: script_api_ask.c has checked what is checked here. */
+static void apply_ask(const struct script_effect *effect, struct bytes carried, struct room *room) {
+  const struct script_ask *ask = &effect->ask;
+  const char *players[ROOM_ASK_SEATS_MAX], *at = carried.len ? (const char *)carried.data + ask->options_len : "";
+  struct kind_seats seats = {.players = players, .n = ask->n_players, .keep_ms = effect->at_ms};
+  struct bytes options = bytes_of(carried.data, ask->options_len);
+  for (size_t i = 0; i < ask->n_players; i++, at += strlen(at) + 1) players[i] = at;
+  bool asked = effect->what == EFFECT_OPEN_ELSEWHERE
+                   ? room_open_elsewhere(room, ask->room, options, ask->max_members, &seats, ask->token)
+                   : room_reserve_elsewhere(room, ask->room, &seats, ask->token);
+  assert(asked);
+  (void)asked;
 }
 
 static void apply(const struct script_effects *effects, const struct script_effect *effect, struct room *room) {
@@ -48,6 +70,8 @@ static void apply(const struct script_effects *effects, const struct script_effe
     room_result_show(room, effect->player, "%.*s", (int)carried.len, carried.len ? (const char *)carried.data : "");
     break;
   case EFFECT_RESULTS_HIDE: room_results_hide(room); break;
+  case EFFECT_OPEN_ELSEWHERE:
+  case EFFECT_RESERVE_ELSEWHERE: apply_ask(effect, carried, room); break;
   }
 }
 

@@ -78,6 +78,44 @@ static kind_code script_command(struct room *room, struct member *member, struct
   return code;
 }
 
+static kind_code script_profile(struct room *room, struct member *member, struct bytes profile,
+                                struct kind_reply *reply) {
+  struct script_call call = call_of(room, SCRIPT_PROFILE);
+  call.member = member;
+  call.payload = profile;
+  kind_code code = ask(&call, reply);
+  script_call_close(&call);
+  return code;
+}
+
+static kind_code script_manage(struct room *room, struct member *host, const Heya__V1__Manage *manage,
+                               struct kind_reply *reply) {
+  struct script_call call = call_of(room, SCRIPT_MANAGE);
+  call.member = host;
+  call.manage = manage;
+  kind_code code = ask(&call, reply);
+  script_call_close(&call);
+  return code;
+}
+
+static void script_opened(struct room *room, uint64_t token, const char *id, kind_code answer) {
+  struct script_call call = call_of(room, SCRIPT_OPENED);
+  call.token = token;
+  call.other = id;
+  call.answer = answer;
+  tell(&call);
+  script_call_close(&call);
+}
+
+static void script_vacancy(struct room *room, const char *id, uint32_t free_seats, bool ended) {
+  struct script_call call = call_of(room, SCRIPT_VACANCY);
+  call.other = id;
+  call.number = free_seats;
+  call.ended = ended;
+  tell(&call);
+  script_call_close(&call);
+}
+
 static bool script_tick(struct room *room, const struct kind_tick *tick) {
   struct script_call call = call_of(room, SCRIPT_TICK);
   call.tick = tick;
@@ -147,6 +185,10 @@ void script_kind_init(struct script *script) {
 
 void script_kind_fill(struct script *script) {
   if (script->has[SCRIPT_LEAVE]) script->kind.leave = script_leave;
+  if (script->has[SCRIPT_PROFILE]) script->kind.profile = script_profile;
+  if (script->has[SCRIPT_MANAGE]) script->kind.manage = script_manage;
+  if (script->has[SCRIPT_OPENED]) script->kind.opened = script_opened;
+  if (script->has[SCRIPT_VACANCY]) script->kind.vacancy = script_vacancy;
   if (script->has[SCRIPT_TICK]) script->kind.tick = script_tick;
   if (script->has[SCRIPT_TIMER]) script->kind.timer = script_timer;
   if (script->has[SCRIPT_DESCRIBE]) script->kind.describe = script_describe;

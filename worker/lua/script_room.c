@@ -38,6 +38,7 @@ static bool read_head(struct script_room *self) {
 }
 
 void script_room_report(const struct script *script, const struct room *room, const char *what, const char *error) {
+  if (script->voice->failures) (*script->voice->failures)++;
   log_limited(script->voice->log, &script->voice->failed, LOG_LEVEL_ERROR, "script_failed", F_S("kind", script->name),
               F_S("room", room_id(room)), F_S("call", what), F_S("error", error));
 }

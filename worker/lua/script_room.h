@@ -25,7 +25,7 @@ void script_room_put_head(struct buf *out, uint64_t random);
  * had. */
 bool script_room_start(const struct script *script, struct script_room *self, struct room *room);
 
-/* The line in the log of a call that failed; `what` is the function's name. */
+/* A call has failed: it is counted, and has a line in the log; `what` is the function's name. */
 void script_room_report(const struct script *script, const struct room *room, const char *what, const char *error);
 
 #endif
