@@ -101,6 +101,8 @@ static void on_command_error(struct place *place, const Heya__V1__ServerMessage 
              (int)error->code);
     return;
   case CODE(TOO_OLD):
+    if (!waits && ledger_is_lossy(place->room)) return; /* said before it knew that the room has gone back */
+    /* fall through */
   case CODE(INTERNAL):
   case CODE(BAD_MESSAGE):
     sim_fail(sim, "protocol", "%s hears %d: %s", place->client->name, (int)error->code, error->message);
