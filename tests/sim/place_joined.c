@@ -79,12 +79,21 @@ static void on_rolled_back(struct place *place, const Heya__V1__Joined *joined) 
   take_snapshot(place, joined, false, &shown);
   snprintf(place->session, sizeof place->session, "%s", joined->session);
   if (place->typing) place_forget_commands(place);
-  if (joined->first_number < place->next) {
+  if (joined->first_number < place->next && !place->watching) {
     sim_fail(sim, "rolled-back", "%s in %s begins again with number %u, and was at %u", place->client->name,
              place->room, joined->first_number, place->next);
   }
-  renumber(place, true, &shown, joined->first_number);
+  renumber(place, true, &shown, place->watching ? 1 : joined->first_number);
   if (place->state == PLACE_IN) place_send_from(place, 0);
+}
+
+/* He comes anew each time, to a room that others have made. */
+static void check_watching(struct place *place, const Heya__V1__Joined *joined) {
+  place_sim(place)->seen[SEEN_WATCHING]++;
+  if (!joined->created && !joined->returned && !joined->resumed && joined->snapshot && joined->snapshot->spectator)
+    return;
+  sim_fail(place_sim(place), "watching", "%s in %s watches, and is let in as a member", place->client->name,
+           place->room);
 }
 
 void place_on_joined(struct place *place, const Heya__V1__ServerMessage *message, struct bytes bytes) {
@@ -121,6 +130,7 @@ void place_on_joined(struct place *place, const Heya__V1__ServerMessage *message
   }
   snprintf(place->session, sizeof place->session, "%s", joined->session);
   snprintf(place->incarnation, sizeof place->incarnation, "%s", joined->incarnation);
+  if (place->watching) check_watching(place, joined);
   place->state = PLACE_IN;
   if (!same_session) place->played = 0;
   if (had_session && !same_session) renumber(place, same_life, &shown, 1);
