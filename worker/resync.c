@@ -7,6 +7,7 @@ static void tell(struct room *room, struct member *member, bool is_seated, Heya_
   joined.room = room->id;
   joined.returned = is_seated;
   joined.reason = reason;
+  if (is_seated && reason == HEYA__V1__ERROR__CODE__ROLLED_BACK) joined.first_number = member->window.last + 1;
   joined.session = member->session;
   joined.incarnation = room->incarnation;
   joined.epoch = room->event_epoch;

@@ -7,7 +7,7 @@
 /* Unlike a stamp, which may have been given to somebody at the same entry in the life before. */
 static void renew_session(struct room *room, struct member *member) {
   const struct effects *effects = room->effects;
-  session_reset(&member->window);
+  session_leap(&member->window);
   snprintf(member->session, sizeof member->session, "%" PRIu64 "-%" PRIu64 ".r%" PRIu64, effects->entry.ms,
            effects->entry.seq, effects->epoch);
   member->line_changed = true;

@@ -5,7 +5,8 @@
 #include "worker/room.h"
 
 /* Right after loading. Every member gets a new session, since the numbers of the old one may be ahead of what is
- * known here; who is connected is told ROLLED_BACK, with a snapshot. */
+ * known here; who is connected is told ROLLED_BACK, with a snapshot and the number that his next command is to have.
+ */
 void rollback_tell(struct room *);
 
 #endif

@@ -64,3 +64,9 @@ void session_reset(struct session_window *window) {
   free(window->noted);
   *window = (struct session_window){0};
 }
+
+void session_leap(struct session_window *window) {
+  uint32_t last = window->last + SESSION_LEAP;
+  session_reset(window);
+  window->last = last;
+}

@@ -49,4 +49,10 @@ bool session_restore(struct session_window *, uint32_t number, uint32_t code, co
 /* Forgets everything: a new session of the same member, or its end. */
 void session_reset(struct session_window *);
 
+/* A new session of a client that does not know of it yet: what he sends before he does has numbers of the old one,
+ * and must not be taken for the first commands of this one. So its numbers go on behind all that the old one can have
+ * had since the window was saved. */
+#define SESSION_LEAP (1u << 20)
+void session_leap(struct session_window *);
+
 #endif

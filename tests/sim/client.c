@@ -156,7 +156,7 @@ static void enter_somewhere(struct sim_client *client, struct place *place) {
   }
   const char *kind = kinds[(number + sim->plan.kinds_from) % (sizeof kinds / sizeof *kinds)];
   snprintf(room, sizeof room, "%s/r%u", kind, (unsigned)number);
-  if (!is_elsewhere(client, room)) place_enter(place, room, !sim_chance(sim, 100));
+  if (!is_elsewhere(client, room)) place_enter(place, room, !sim_chance(sim, 100), sim_chance(sim, 150));
 }
 
 static void act_in(struct sim_client *client, struct place *place) {

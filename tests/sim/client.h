@@ -39,6 +39,7 @@ struct place {
   char room[ROOM_ID_MAX + 1]; /* "" until a create is answered */
   char key[24];               /* of a create; else "" */
   bool create;                /* join makes it */
+  bool watching;              /* joins to watch; what is said then is refused, and so it is typed */
   bool typing;                /* the room numbers the commands, and nothing is sent again */
   char session[48], incarnation[48];
   struct oracle_life *life; /* while IN, LEAVING, or resuming */
@@ -95,7 +96,7 @@ bool client_has_twin(const struct sim_client *);
 uint32_t client_say(struct sim_client *, Heya__V1__ClientMessage *); /* its request number */
 /* It will do what it has to do for this place, as soon as it is connected. */
 void place_go_on(struct place *);
-void place_enter(struct place *, const char *room, bool create);
+void place_enter(struct place *, const char *room, bool create, bool watch);
 void place_create(struct place *);
 void place_leave(struct place *);
 void place_command(struct place *);
@@ -115,6 +116,8 @@ void place_be_out(struct place *, const char *why);
 /* The room had a fault. What was not answered may have been applied before, and will not be any more. */
 void place_hear_of_failure(struct place *, const char *room);
 void place_on_joined(struct place *, const Heya__V1__ServerMessage *, struct bytes);
+/* For whom events are that it hears: its player, or NULL, who watches. */
+const char *place_audience(const struct place *);
 /* Behind the last event that it knows. */
 size_t place_position(const struct place *);
 /* Whether the message is about this place. */

@@ -163,6 +163,7 @@ static const struct kind ledger_kind = {
     .name = LEDGER_KIND,
     .max_members = 8,
     .max_members_limit = 8,
+    .max_spectators = SIM_WATCHERS,
     .empty_ms = SIM_EMPTY_MS,
     .away_ms = SIM_AWAY_MS,
     .state_size = sizeof(struct ledger),
@@ -195,6 +196,7 @@ const struct kind_registry *ledger_kinds(struct sim *sim) {
   *live = kind_live;
   live->empty_ms = SIM_EMPTY_MS;
   live->away_ms = SIM_AWAY_MS;
+  live->max_spectators = SIM_WATCHERS;
   add(sim, registry, live);
   add_ledger(sim, registry, LEDGER_KIND);
   add_ledger(sim, registry, LEDGER_TICK_KIND)->tick_hz = sim->plan.tick_hz;

@@ -17,6 +17,7 @@
 /* Times of the kinds here, `live` included: short, so that runs are. */
 #define SIM_EMPTY_MS 500
 #define SIM_AWAY_MS  700
+#define SIM_WATCHERS 2 /* at most, of a room */
 
 enum ledger_op {
   LEDGER_ALL,    /* everybody hears of it */

@@ -19,6 +19,7 @@ void oracle_claimed(struct sim *sim, uint32_t p, const char *worker, const struc
   if (epoch <= oracle->partitions[p].epoch) sim_fail(sim, "epoch", "partition %u goes back to %" PRIu64, p, epoch);
   oracle_told(sim, p, worker, claimed);
   oracle->partitions[p].epoch = epoch;
+  oracle->partitions[p].connections = oracle_connections(sim, worker);
   sim->seen[SEEN_CLAIMS]++;
   snprintf(oracle->partitions[p].worker, sizeof oracle->partitions[p].worker, "%s", worker);
   SIM_TRACE(sim, "redis", "partition %u is %s's, epoch %" PRIu64, p, worker, epoch);
@@ -162,6 +163,20 @@ static void check_sessions(struct sim *sim, const Heya__Image__Room *before, con
   }
 }
 
+static void check_people(struct sim *sim, const Heya__Image__Room *image) {
+  if (image->n_spectators > SIM_WATCHERS) sim_fail(sim, "watching", "%zu watch %s", image->n_spectators, image->id);
+  if ((image->n_members == 0) != (image->expire_at_ms != 0)) {
+    sim_fail(sim, "expiry", "%s has %zu members and expires at %" PRIu64, image->id, image->n_members,
+             image->expire_at_ms);
+  }
+  for (size_t i = 0; i < image->n_spectators; i++) {
+    for (size_t j = 0; j < image->n_members; j++) {
+      if (strcmp(image->spectators[i]->player, image->members[j]->player) != 0) continue;
+      sim_fail(sim, "watching", "%s is a member of %s, and watches it", image->members[j]->player, image->id);
+    }
+  }
+}
+
 static void take_room(struct sim *sim, const struct commit_segment *segment, const struct commit_room *from) {
   struct oracle_room *room = oracle_room_of(sim, from->id);
   if (from->gone) {
@@ -183,10 +198,12 @@ static void take_room(struct sim *sim, const struct commit_segment *segment, con
   if (life->ended && life->image) sim_fail(sim, "ghost-room", "%s is written after its end", room->id);
   life->ended = false;
   sim->seen[SEEN_REVIVED] += life->image && life->image->n_members == 0 && image->n_members;
-  if (life->back_epoch != segment->epoch || life->image_epoch == segment->epoch) {
-    check_times(sim, image, segment->done.ms); /* who goes back may have something to catch up with at first */
+  if (!room->lossy ||
+      stream_id_compare(segment->done, sim->oracle->partitions[segment->partition].claimed_done) > 0) {
+    check_times(sim, image, segment->done.ms); /* one that has gone back may have something to catch up with */
   }
   check_sessions(sim, life->image, image);
+  check_people(sim, image);
   oracle_events_committed(sim, life, segment->epoch, from);
   if (room->lossy && life->seq < image->seq) life->seq = image->seq; /* nobody was there to hear it */
   if (image->seq != life->seq || image->seq < life->n_events) {

@@ -107,6 +107,7 @@ struct oracle_partition {
   uint64_t epoch, spoken_epoch;    /* of the last commit */
   struct stream_id done;
   /* at its claim */
+  uint64_t connections; /* of its owner, so far */
   uint64_t claimed_ms;
   struct stream_id claimed_done, tail;
   uint32_t losses; /* owners before it that lost it in a row, each soon and with nothing done */
@@ -176,7 +177,8 @@ void oracle_ledger_shown(struct sim *, const char *who, const struct oracle_life
 
 /* The index of the first event after number `seq`. */
 size_t oracle_position(const struct oracle_life *, uint64_t seq);
-/* This player has heard everything up to *position and hears this message now: moves *position behind it. */
+/* This player (NULL: somebody who watches) has heard everything up to *position and hears this message now: moves
+ * *position behind it. */
 void oracle_heard(struct sim *, const char *who, const struct oracle_life *, const char *player, size_t *position,
                   const Heya__V1__Event *, struct bytes message);
 /* Whether anything for him is left from `position` on. */
@@ -212,6 +214,7 @@ struct oracle_life *oracle_lossy_goes_on(struct sim *, struct oracle_life *, con
                                          const Heya__Image__Room *);
 void oracle_lossy_ends(struct sim *, struct oracle_room *, const struct commit_segment *);
 void oracle_lossy_committed(struct sim *, const struct commit_segment *);
+uint64_t oracle_connections(const struct sim *, const char *worker);
 void oracle_lossy_released(struct sim *, uint32_t partition);
 void oracle_lossy_acked(struct sim *, struct oracle_life *, uint64_t token, uint32_t place);
 void oracle_lossy_saved(struct sim *, struct oracle_life *);

@@ -17,7 +17,7 @@ static bool streams_are_empty(const struct sim *sim) {
 /* Redis has executed what was sent to it, and nobody sleeps. */
 static const struct oracle_event *missing_event(const struct sim_client *client, const struct place *place) {
   if (client->gone || place->state != PLACE_IN || place->life->ended) return NULL;
-  return oracle_unheard(place->life, client->player, place_position(place));
+  return oracle_unheard(place->life, place_audience(place), place_position(place));
 }
 
 static bool is_satisfied(const struct sim_client *client) {
@@ -29,9 +29,33 @@ static bool is_satisfied(const struct sim_client *client) {
   return client_is_content(client);
 }
 
+static bool watches(const struct sim *sim, const char *room, const char *session) {
+  for (size_t i = 0; i < sim->n_clients; i++) {
+    for (size_t p = 0; p < CLIENT_PLACES; p++) {
+      const struct place *place = &sim->clients[i]->places[p];
+      if (place->state != PLACE_IN || !place->watching || strcmp(place->room, room) != 0) continue;
+      if (strcmp(place->session, session) == 0) return true;
+    }
+  }
+  return false;
+}
+
+/* Somebody is believed to watch it, and does not: there is no being away. NULL: nobody. */
+static const char *ghost_watcher(const struct sim *sim, const struct oracle_life *life) {
+  for (size_t i = 0; i < life->image->n_spectators; i++) {
+    const Heya__Image__Member *spectator = life->image->spectators[i];
+    if (!watches(sim, life->room->id, spectator->session)) return spectator->player;
+  }
+  return NULL;
+}
+
 static bool is_awake(const struct sim *sim) {
   for (size_t i = 0; i < sim->n_processes; i++) {
-    if (sim->processes[i]->alive && process_is_stalled(sim->processes[i])) return false;
+    const struct sim_process *process = sim->processes[i];
+    const char *why;
+    if (!process->alive) continue;
+    if (process_is_stalled(process)) return false;
+    if (process->gateway && !process->stopping && !gateway_is_ready(process->gateway, &why)) return false;
   }
   return sim->now_us >= sim->redis_stalled_until_us && sim->now_us >= sim->disturbed_until_us;
 }
@@ -45,17 +69,26 @@ bool oracle_has_settled(struct sim *sim) {
     const struct oracle_life *life = sim->oracle->rooms[i]->life;
     if (!life || life->ended) continue;
     if (life->timers_fired < life->timers_set) return false;
+    if (ghost_watcher(sim, life)) return false;
     if (life->n_acks && life->image->n_members) return false;                 /* soon they are saved */
     if (life->running && life->rounds[life->running].submitted) return false; /* the deadline is to come */
   }
   return true;
 }
 
-static const Heya__Image__Member *member_of(const struct oracle_life *life, const char *player) {
-  for (size_t i = 0; life->image && i < life->image->n_members; i++) {
-    if (strcmp(life->image->members[i]->player, player) == 0) return life->image->members[i];
+static const Heya__Image__Member *find_person(Heya__Image__Member **people, size_t n, const char *player) {
+  for (size_t i = 0; i < n; i++) {
+    if (strcmp(people[i]->player, player) == 0) return people[i];
   }
   return NULL;
+}
+
+/* The client's seat, or its place among those who watch. */
+static const Heya__Image__Member *person_of(const struct place *place, const Heya__Image__Room *image) {
+  const char *player = place->client->player;
+  if (!image) return NULL;
+  return place->watching ? find_person(image->spectators, image->n_spectators, player)
+                         : find_person(image->members, image->n_members, player);
 }
 
 static void check_place(struct sim *sim, const struct sim_client *client, const struct place *place) {
@@ -65,7 +98,7 @@ static void check_place(struct sim *sim, const struct sim_client *client, const 
     sim_fail(sim, "ghost-room", "%s sits in a life of %s that is over", client->name, place->room);
     return;
   }
-  const Heya__Image__Member *member = member_of(life, client->player);
+  const Heya__Image__Member *member = person_of(place, life->image);
   if (!member || strcmp(member->session, place->session) != 0) {
     sim_fail(sim, "membership", "%s believes to be in %s, which knows %s", client->name, place->room,
              member ? "another session" : "nothing of him");
@@ -96,6 +129,8 @@ static void name_waiting(struct sim *sim) {
     const struct oracle_life *life = sim->oracle->rooms[i]->life;
     if (!life || life->ended) continue;
     if (life->timers_fired < life->timers_set) sim_fail(sim, "timers", "a timer of %s never fires", life->room->id);
+    const char *ghost = ghost_watcher(sim, life);
+    if (ghost) sim_fail(sim, "watching", "%s is believed to watch %s", ghost, life->room->id);
     if (life->n_acks && life->image->n_members) sim_fail(sim, "taken-back", "%s is never saved", life->room->id);
     if (life->running && life->rounds[life->running].submitted) {
       sim_fail(sim, "results", "round %u of %s does not end", life->running, life->room->id);
@@ -128,7 +163,7 @@ void oracle_check_settled(struct sim *sim) {
 bool oracle_all_empty(struct sim *sim) {
   for (size_t i = 0; i < sim->oracle->n_rooms; i++) {
     const struct oracle_life *life = sim->oracle->rooms[i]->life;
-    if (life && !life->ended && life->image->n_members) return false;
+    if (life && !life->ended && life->image->n_members + life->image->n_spectators) return false;
   }
   return streams_are_empty(sim);
 }

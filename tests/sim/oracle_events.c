@@ -82,12 +82,13 @@ static bool is_named(struct bytes to, const char *player) {
   return false;
 }
 
+/* Who watches (NULL) hears what is not only for some. */
 static bool is_for(const struct oracle_event *event, const char *player) {
   switch (*(const char *)event->to.data) {
   case '*': return true;
   case '?': return false;
-  case '!': return !is_named(event->to, player);
-  default: return is_named(event->to, player);
+  case '!': return !player || !is_named(event->to, player);
+  default: return player && is_named(event->to, player);
   }
 }
 
@@ -115,7 +116,8 @@ void oracle_heard(struct sim *sim, const char *who, const struct oracle_life *li
     const struct oracle_event *of = heard->seq && heard->seq <= life->n_events ? &life->events[heard->seq - 1] : NULL;
     struct bytes to = of ? of->to : bytes_of_str("nobody");
     sim_fail(sim, "events", "%s (%s) hears event %" PRIu64 "-%" PRIu64 " of %s, for %.*s, having heard %zu", who,
-             player, heard->epoch, heard->seq, heard->room, (int)to.len, (const char *)to.data, *position);
+             player ? player : "watching", heard->epoch, heard->seq, heard->room, (int)to.len, (const char *)to.data,
+             *position);
   } else if (event->epoch != heard->epoch || event->seq != heard->seq) {
     sim_fail(sim, "events", "%s hears event %" PRIu64 "-%" PRIu64 " of %s instead of %" PRIu64 "-%" PRIu64, who,
              heard->epoch, heard->seq, heard->room, event->epoch, event->seq);

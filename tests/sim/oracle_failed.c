@@ -42,15 +42,20 @@ static bool is_said(struct sim *sim, const struct commit_segment *segment, const
 
 /* ---- members ---- */
 
-static void check_closed(struct sim *sim, const struct commit_segment *segment, const struct oracle_life *life) {
-  const char *room = life->room->id;
-  if (!life->ended) sim_fail(sim, "poison", "%s killed an owner, and is not closed", room);
-  for (size_t i = 0; i < life->image->n_members; i++) {
-    const Heya__Image__Member *member = life->image->members[i];
-    struct expected out = {.room = room, .gateway = member->gateway, .conn = member->conn, .detached = true};
-    if (!*member->gateway || is_said(sim, segment, &out)) continue;
-    sim_fail(sim, "poison", "%s is not told that %s has failed", member->player, room);
+static void check_told(struct sim *sim, const struct commit_segment *segment, const char *room,
+                       Heya__Image__Member **people, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    struct expected out = {.room = room, .gateway = people[i]->gateway, .conn = people[i]->conn, .detached = true};
+    if (!*people[i]->gateway || is_said(sim, segment, &out)) continue;
+    sim_fail(sim, "poison", "%s is not told that %s has failed", people[i]->player, room);
   }
+}
+
+static void check_closed(struct sim *sim, const struct commit_segment *segment, const struct oracle_life *life) {
+  const Heya__Image__Room *image = life->image;
+  if (!life->ended) sim_fail(sim, "poison", "%s killed an owner, and is not closed", life->room->id);
+  check_told(sim, segment, life->room->id, image->members, image->n_members);
+  check_told(sim, segment, life->room->id, image->spectators, image->n_spectators);
 }
 
 /* ---- what was sent ---- */

@@ -16,6 +16,10 @@ size_t place_position(const struct place *place) {
   return place->life->room->lossy ? oracle_position(place->life, place->seq) : place->position;
 }
 
+const char *place_audience(const struct place *place) {
+  return place->watching ? NULL : place->client->player;
+}
+
 bool place_is_live(const struct place *place) {
   return strncmp(place->room, "live/", 5) == 0;
 }
@@ -83,6 +87,7 @@ static void send_join(struct place *place) {
   } else {
     join.room = place->room;
     join.create = place->create;
+    join.spectate = place->watching;
     join.options = pb_bytes(packed_options);
     if (*place->session) {
       resume.session = place->session;
@@ -97,7 +102,10 @@ static void send_join(struct place *place) {
   }
   place->asked = true;
   place->request = client_say(place->client, &message);
-  SIM_TRACE(place_sim(place), place->client->name, "%s %s%s", *place->session ? "resumes" : "joins",
+  SIM_TRACE(place_sim(place), place->client->name, "%s %s%s",
+            *place->session   ? "resumes"
+            : place->watching ? "watches"
+                              : "joins",
             *place->room ? place->room : place->key, place->create ? ", or makes it" : "");
 }
 
@@ -154,15 +162,16 @@ static void begin(struct place *place) {
   place->acked_place = place->acked_number = place->played = 0;
   place->frame = 0;
   place->life = NULL;
-  place->typing = sim_chance(place_sim(place), 150);
+  place->typing = sim_chance(place_sim(place), 150) || place->watching;
   place_forget_commands(place);
   place_go_on(place);
 }
 
-void place_enter(struct place *place, const char *room, bool create) {
+void place_enter(struct place *place, const char *room, bool create, bool watch) {
   snprintf(place->room, sizeof place->room, "%s", room);
   place->key[0] = '\0';
-  place->create = create;
+  place->create = create && !watch;
+  place->watching = watch;
   begin(place);
   /* Those who cannot wait: commands behind a join that is not answered. */
   while (sim_chance(place_sim(place), 150) && place->n_unanswered < 3 && place->asked) place_command(place);
@@ -170,7 +179,7 @@ void place_enter(struct place *place, const char *room, bool create) {
 
 void place_create(struct place *place) {
   place->room[0] = '\0';
-  place->create = false;
+  place->create = place->watching = false;
   if (!*place->key || sim_chance(place_sim(place), 500)) {
     snprintf(place->key, sizeof place->key, "key-%u",
              (unsigned)(place - place->client->places) * 100 + ++place->client->keys);
@@ -219,7 +228,7 @@ static void make_ledger_command(struct place *place, struct unanswered *command)
   content.op = (uint8_t)sim_below(sim, LEDGER_CLOSE);
   content.argument = (uint8_t)sim_below(sim, 256);
   if (sim_chance(sim, 8)) content.op = LEDGER_CLOSE;
-  if (!ledger_ticks(place->room) && poison_is_due(sim)) make_poison(sim, &content);
+  if (!ledger_ticks(place->room) && !place->watching && poison_is_due(sim)) make_poison(sim, &content);
   ledger_encode(&content, packed);
   command->plain = true;
   command->payload = sim_copy(sim, bytes_of(packed, sizeof packed));
@@ -233,6 +242,7 @@ void place_command(struct place *place) {
   SIM_TRACE(place_sim(place), place->client->name, "says token %" PRIu64 " as %u in %s", command->token,
             command->number, place->room);
   send_command(place, command);
+  if (place->watching && command->plain) oracle_refused(place_sim(place), place->client->name, command->token);
 }
 
 void place_disconnected(struct place *place) {

@@ -43,6 +43,8 @@ static void on_ack(struct place *place, const Heya__V1__ServerMessage *message, 
   uint32_t number = 0;
   (void)bytes;
   if (!take_answer(place, message->ack->number, message->request, &command)) return;
+  if (place->watching)
+    sim_fail(place_sim(place), "watching", "a command of %s, who watches, is done", place->client->name);
   SIM_TRACE(place_sim(place), place->client->name, "has its answer to %u in %s", message->ack->number, place->room);
   if (command.score)
     oracle_submit_answered(place_sim(place), place->client->name, place->life, command.score, CODE(OK), 0);
@@ -101,6 +103,8 @@ static void on_command_error(struct place *place, const Heya__V1__ServerMessage 
              (int)error->code);
     return;
   case CODE(TOO_OLD):
+    if (!waits && ledger_is_lossy(place->room)) return; /* said before it knew that the room has gone back */
+    /* fall through */
   case CODE(INTERNAL):
   case CODE(BAD_MESSAGE):
     sim_fail(sim, "protocol", "%s hears %d: %s", place->client->name, (int)error->code, error->message);
@@ -108,6 +112,11 @@ static void on_command_error(struct place *place, const Heya__V1__ServerMessage 
   default: break;
   }
   if (!take_answer(place, error->number, message->request, &command)) return;
+  if ((error->code == CODE(SPECTATOR)) != place->watching) {
+    sim_fail(sim, "watching", "%s in %s %s, and a command is refused with %d", place->client->name, place->room,
+             place->watching ? "watches" : "is a member", (int)error->code);
+  }
+  sim->seen[SEEN_WATCHED_OUT] += place->watching;
   if (command.plain) oracle_refused(sim, place->client->name, command.token);
   if (command.score)
     oracle_submit_answered(sim, place->client->name, place->life, command.score, error->code, place->played);
@@ -125,7 +134,8 @@ static void on_error(struct place *place, const Heya__V1__ServerMessage *message
   }
   if (message->request != place->request) return;
   if (place->state != PLACE_JOINING && place->state != PLACE_LEAVING) return;
-  switch (error->code) {
+  place_sim(place)->seen[SEEN_NO_ROOM] += place->watching && error->code == CODE(ROOM_FULL);
+  switch (place->watching && error->code == CODE(INVALID_ARGUMENT) ? CODE(ROOM_FULL) : error->code) { /* a member */
   case CODE(ALREADY_IN_ROOM): /* for the leave before it, the gateway was busy */ client_cut(place->client); return;
   case CODE(BUSY):
     place_sim(place)->seen[SEEN_BUSY]++;
@@ -193,7 +203,7 @@ static void on_event(struct place *place, const Heya__V1__ServerMessage *message
   const Heya__V1__Event *event = message->event;
   if (place->state != PLACE_IN && place->state != PLACE_LEAVING) return;
   place->position = place_position(place);
-  oracle_heard(place_sim(place), place->client->name, place->life, place->client->player, &place->position, event,
+  oracle_heard(place_sim(place), place->client->name, place->life, place_audience(place), &place->position, event,
                bytes);
   if (event->body_case == HEYA__V1__EVENT__BODY_PAYLOAD) hear_frame(place, event);
   place->epoch = event->epoch;

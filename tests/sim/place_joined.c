@@ -12,19 +12,19 @@ static bool is_in(const struct ledger *ledger, uint64_t token) {
   return false;
 }
 
-/* The session is new: what the snapshot shows was applied, the rest begins with number 1. Of another life of the room
- * nothing can be said. */
-static void renumber(struct place *place, bool same_life, const struct ledger *shown) {
+/* The session is new: what the snapshot shows was applied, the rest begins with this number. Of another life of the
+ * room nothing can be said. */
+static void renumber(struct place *place, bool same_life, const struct ledger *shown, uint32_t first) {
   size_t kept = 0;
   for (size_t i = 0; i < place->n_unanswered; i++) {
     struct unanswered command = place->unanswered[i];
     if (!same_life || !command.plain || is_in(shown, command.token)) continue;
-    command.number = (uint32_t)kept + 1;
+    command.number = (uint32_t)kept + first;
     place->unanswered[kept++] = command;
   }
   place->n_unanswered = kept;
-  place->answered = 0;
-  place->next = (uint32_t)kept + 1;
+  place->answered = first - 1;
+  place->next = (uint32_t)kept + first;
 }
 
 /* `goes_on`: it was in this life of the room already, which has not gone back since. */
@@ -61,7 +61,7 @@ static void check_resumed(struct place *place, const Heya__V1__Joined *joined, b
   sim_fail(place_sim(place), "resume", "%s in %s is resumed where it was not", place->client->name, place->room);
 }
 
-/* Nobody asked for it: the room has gone back, and all that is not answered begins with number 1. */
+/* Nobody asked for it: the room has gone back, and all that is not answered gets new numbers. */
 static void on_rolled_back(struct place *place, const Heya__V1__Joined *joined) {
   struct sim *sim = place_sim(place);
   struct ledger shown = {.n = 0};
@@ -79,8 +79,21 @@ static void on_rolled_back(struct place *place, const Heya__V1__Joined *joined) 
   take_snapshot(place, joined, false, &shown);
   snprintf(place->session, sizeof place->session, "%s", joined->session);
   if (place->typing) place_forget_commands(place);
-  renumber(place, true, &shown);
+  if (joined->first_number < place->next && !place->watching) {
+    sim_fail(sim, "rolled-back", "%s in %s begins again with number %u, and was at %u", place->client->name,
+             place->room, joined->first_number, place->next);
+  }
+  renumber(place, true, &shown, place->watching ? 1 : joined->first_number);
   if (place->state == PLACE_IN) place_send_from(place, 0);
+}
+
+/* He comes anew each time, to a room that others have made. */
+static void check_watching(struct place *place, const Heya__V1__Joined *joined) {
+  place_sim(place)->seen[SEEN_WATCHING]++;
+  if (!joined->created && !joined->returned && !joined->resumed && joined->snapshot && joined->snapshot->spectator)
+    return;
+  sim_fail(place_sim(place), "watching", "%s in %s watches, and is let in as a member", place->client->name,
+           place->room);
 }
 
 void place_on_joined(struct place *place, const Heya__V1__ServerMessage *message, struct bytes bytes) {
@@ -117,9 +130,10 @@ void place_on_joined(struct place *place, const Heya__V1__ServerMessage *message
   }
   snprintf(place->session, sizeof place->session, "%s", joined->session);
   snprintf(place->incarnation, sizeof place->incarnation, "%s", joined->incarnation);
+  if (place->watching) check_watching(place, joined);
   place->state = PLACE_IN;
   if (!same_session) place->played = 0;
-  if (had_session && !same_session) renumber(place, same_life, &shown);
+  if (had_session && !same_session) renumber(place, same_life, &shown, 1);
   if (had_session && place->n_unanswered) place_send_from(place, 0);
   if (place->then_leave) place_leave(place);
   place->then_leave = false;

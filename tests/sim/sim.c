@@ -42,6 +42,9 @@ const char *const sim_seen_names[SEEN_KINDS] = {
     [SEEN_SKIPPED] = "frames skipped",
     [SEEN_QUEUED] = "commands in images",
     [SEEN_ROLLED_BACK] = "rooms rolled back",
+    [SEEN_WATCHING] = "joins to watch",
+    [SEEN_WATCHED_OUT] = "commands of watchers",
+    [SEEN_NO_ROOM] = "watchers too many",
     [SEEN_TAKEN_BACK] = "acknowledged commands taken back",
 };
 

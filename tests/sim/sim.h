@@ -85,6 +85,9 @@ enum sim_seen {
   SEEN_QUEUED,      /* commands, found in an image */
   SEEN_ROLLED_BACK, /* rooms */
   SEEN_TAKEN_BACK,  /* commands of them that had been acknowledged */
+  SEEN_WATCHING,
+  SEEN_WATCHED_OUT, /* commands of those who watch, refused */
+  SEEN_NO_ROOM,     /* to watch */
   SEEN_KINDS
 };
 extern const char *const sim_seen_names[SEEN_KINDS];

@@ -509,14 +509,18 @@ Test(tick, a_lossy_room_goes_back_and_its_members_are_told) {
   cr_assert_eq(joined->reason, CODE(ROLLED_BACK));
   cr_assert(joined->returned && !joined->resumed && !joined->created);
   cr_assert_str_neq(joined->session, session);
+  uint32_t first = joined->first_number;
+  cr_assert_gt(first, 4);
   cr_assert(bytes_equal_str(bytes_of(joined->snapshot->state.data, joined->snapshot->state.len), "2"));
   cr_assert_eq(joined->epoch, bench_room(&bench, FLICK)->event_epoch);
   cr_assert_eq(bench_count_to(&bench, bob.gateway, bob.conn), 0); /* he hears of it when he comes back */
   cr_assert_eq(bench_room(&bench, FLICK)->queue.n, 0);
 
-  say(1300, ann, FLICK, 1, "x"); /* in the new session */
+  say(1300, ann, FLICK, 1, "x"); /* sent before she knew: it was done, and is not done again */
+  cr_assert_eq(said(ann, BODY(ERROR), 0)->error->code, CODE(TOO_OLD));
+  say(1300, ann, FLICK, first, "x");
   frames_at(1300);
-  expect_ack(ann, 0, 1, "3");
+  expect_ack(ann, 0, first, "3");
 }
 
 Test(tick, membership_of_a_lossy_room_is_never_taken_back) {
