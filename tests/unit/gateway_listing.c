@@ -167,6 +167,19 @@ Test(listing, a_filter_is_looked_for_page_by_page_until_the_answer_is_full) {
   cr_assert_not(found->partial);
 }
 
+Test(listing, a_kept_seat_is_not_free) {
+  struct store_list_row row = {
+      .room = "live/a", .status = "open", .host = "bob", .members = 2, .max_members = 5, .kept = 2};
+  ask("free == 1", "", "", 0);
+  fake_store_list(world.store, STORE_OK, &row, 1, "");
+  const Heya__V1__Rooms *found = fake_client_hear(ann)->rooms;
+  cr_assert(found->n_rooms == 1 && found->rooms[0]->kept == 2);
+  row.kept = UINT32_MAX; /* Redis may say anything */
+  ask("free == 0", "", "", 0);
+  fake_store_list(world.store, STORE_OK, &row, 1, "");
+  cr_assert_eq(fake_client_hear(ann)->rooms->n_rooms, 1);
+}
+
 Test(listing, without_filter_and_sort_the_store_is_asked_for_no_more_than_wanted) {
   add_many(300);
   const Heya__V1__Rooms *found = list("", "", "", 100);

@@ -9,12 +9,13 @@ static const struct property properties[] = {
     {"empty", ""},    {"big", "9007199254740993"}, {"members", "hidden"}, {"word", "abc"},
 };
 
-/* Of a room with 3 of 4 members. */
+/* Of a room with 3 of 6 members, and two seats kept for others. */
 static bool matches(const char *text) {
   struct facts facts = {.properties = properties, .n_properties = sizeof properties / sizeof *properties};
   struct filter filter;
   char fault[FILTER_FAULT_BYTES];
-  facts_set_numbers(&facts, 3, 4, 1795318076883);
+  facts_set_numbers(&facts,
+                    &(struct fact_numbers){.members = 3, .max_members = 6, .kept = 2, .created_ms = 1795318076883});
   facts.values[FACT_STATUS] = bytes_of_str("open");
   facts.values[FACT_NAME] = bytes_of_str("one");
   cr_assert(filter_parse(bytes_of_str(text), &filter, fault), "%s: %s", text, fault);
@@ -51,7 +52,7 @@ Test(filter, numbers_are_compared_as_numbers) {
 }
 
 Test(filter, facts_are_there_for_every_room_and_hide_properties) {
-  cr_assert(matches("members == 3 and max_members == 4 and free == 1 and created_ms >= 1795318076883"));
+  cr_assert(matches("members == 3 and max_members == 6 and free == 1 and created_ms >= 1795318076883"));
   cr_assert(matches("status == 'open' and name == 'one'"));
   cr_assert_not(matches("name == 'two'"));
 }
