@@ -27,10 +27,14 @@ bool listed_read(struct listed *out, const char *kind, const struct store_list_r
   facts_set_numbers(&out->facts, &(struct fact_numbers){.members = row->members,
                                                         .max_members = row->max_members,
                                                         .kept = row->kept,
+                                                        .spectators = row->spectators,
+                                                        .locked = strcmp(row->status, "locked") == 0,
+                                                        .password = row->password,
                                                         .created_ms = row->created_ms});
   out->facts.values[FACT_STATUS] = bytes_of_str(out->row.status);
   out->facts.values[FACT_HOST] = bytes_of_str(out->row.host[0] ? out->row.host : NULL);
   out->facts.values[FACT_NAME] = bytes_of_str(room_id_name(&out->room));
+  out->facts.values[FACT_TITLE] = bytes_of_str(out->row.title[0] ? out->row.title : NULL);
   read_properties(out, row);
   return true;
 }

@@ -5,10 +5,17 @@
 #include <stdio.h>
 
 static const char *const names[FACT_COUNT] = {
-    [FACT_MEMBERS] = "members", [FACT_MAX_MEMBERS] = "max_members",
-    [FACT_FREE] = "free",       [FACT_CREATED_MS] = "created_ms",
-    [FACT_STATUS] = "status",   [FACT_HOST] = "host",
+    [FACT_MEMBERS] = "members",
+    [FACT_MAX_MEMBERS] = "max_members",
+    [FACT_FREE] = "free",
+    [FACT_SPECTATORS] = "spectators",
+    [FACT_LOCKED] = "locked",
+    [FACT_PASSWORD] = "password",
+    [FACT_CREATED_MS] = "created_ms",
+    [FACT_STATUS] = "status",
+    [FACT_HOST] = "host",
     [FACT_NAME] = "name",
+    [FACT_TITLE] = "title",
 };
 
 static void set_number(struct facts *facts, enum fact fact, uint64_t number) {
@@ -21,6 +28,9 @@ void facts_set_numbers(struct facts *facts, const struct fact_numbers *numbers) 
   set_number(facts, FACT_MEMBERS, numbers->members);
   set_number(facts, FACT_MAX_MEMBERS, numbers->max_members);
   set_number(facts, FACT_FREE, numbers->max_members > taken ? numbers->max_members - taken : 0);
+  set_number(facts, FACT_SPECTATORS, numbers->spectators);
+  set_number(facts, FACT_LOCKED, numbers->locked);
+  set_number(facts, FACT_PASSWORD, numbers->password);
   set_number(facts, FACT_CREATED_MS, numbers->created_ms);
 }
 
