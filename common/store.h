@@ -178,6 +178,7 @@ struct store_list {
 struct store_list_row {
   const char *room, *status, *host;
   uint32_t members, max_members;
+  uint32_t kept;       /* seats, for players who are not there yet */
   uint64_t created_ms; /* its place in the listing index */
   const char *title;   /* NULL or "": none */
   bool password;       /* it has one */

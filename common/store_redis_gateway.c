@@ -148,7 +148,7 @@ static bool parse_config(const struct redisReply *row, struct store_list_row *ou
 }
 
 static bool parse_row(const struct redisReply *row, struct store_list_row *out, struct property *properties) {
-  uint64_t members, max_members;
+  uint64_t members, max_members, kept;
   const struct redisReply *list = redis_reply_at(row, 6);
   struct room_id id;
   out->room = redis_reply_string(redis_reply_at(row, 0));
@@ -157,10 +157,12 @@ static bool parse_row(const struct redisReply *row, struct store_list_row *out, 
   if (!out->room || !out->status || !out->host || !room_id_parse(out->room, strlen(out->room), &id) ||
       !redis_reply_u64(redis_reply_at(row, 3), &members) || members > UINT32_MAX ||
       !redis_reply_u64(redis_reply_at(row, 4), &max_members) || max_members > UINT32_MAX ||
-      !redis_reply_u64(redis_reply_at(row, 5), &out->created_ms) || !parse_config(row, out))
+      !redis_reply_u64(redis_reply_at(row, 5), &out->created_ms) || !parse_config(row, out) ||
+      !redis_reply_u64(redis_reply_at(row, 10), &kept) || kept > UINT32_MAX)
     return false;
   out->members = (uint32_t)members;
   out->max_members = (uint32_t)max_members;
+  out->kept = (uint32_t)kept;
   out->properties = properties;
   for (size_t i = 0; i + 1 < redis_reply_count(list); i += 2) {
     struct property *property = &properties[out->n_properties];

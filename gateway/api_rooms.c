@@ -321,9 +321,9 @@ static json_t *row_of(const struct store_list_row *row) {
   json_t *properties = json_object();
   for (size_t i = 0; i < row->n_properties; i++)
     json_object_set_new(properties, row->properties[i].name, json_string(row->properties[i].value));
-  json_t *json =
-      json_pack("{s:s,s:s,s:s,s:i,s:i,s:I}", "room", row->room, "status", row->status, "host", row->host, "members",
-                (int)row->members, "max_members", (int)row->max_members, "created_ms", (json_int_t)row->created_ms);
+  json_t *json = json_pack("{s:s,s:s,s:s,s:i,s:i,s:i,s:I}", "room", row->room, "status", row->status, "host",
+                           row->host, "members", (int)row->members, "max_members", (int)row->max_members, "kept",
+                           (int)row->kept, "created_ms", (json_int_t)row->created_ms);
   if (!json) { /* something in it is no text */
     json_decref(properties);
     return NULL;

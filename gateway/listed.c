@@ -24,10 +24,17 @@ bool listed_read(struct listed *out, const char *kind, const struct store_list_r
   if (!player_is_valid(row->host, strlen(row->host))) out->row.host = "";
   if (strlen(row->status) > LISTED_STATUS_MAX) out->row.status = "";
   if (!row->title || !room_title_is_valid(row->title, strlen(row->title))) out->row.title = "";
-  facts_set_numbers(&out->facts, row->members, row->max_members, row->created_ms);
+  facts_set_numbers(&out->facts, &(struct fact_numbers){.members = row->members,
+                                                        .max_members = row->max_members,
+                                                        .kept = row->kept,
+                                                        .spectators = row->spectators,
+                                                        .locked = strcmp(row->status, "locked") == 0,
+                                                        .password = row->password,
+                                                        .created_ms = row->created_ms});
   out->facts.values[FACT_STATUS] = bytes_of_str(out->row.status);
   out->facts.values[FACT_HOST] = bytes_of_str(out->row.host[0] ? out->row.host : NULL);
   out->facts.values[FACT_NAME] = bytes_of_str(room_id_name(&out->room));
+  out->facts.values[FACT_TITLE] = bytes_of_str(out->row.title[0] ? out->row.title : NULL);
   read_properties(out, row);
   return true;
 }

@@ -53,6 +53,7 @@ static Heya__V1__RoomInfo *room_info(struct arena *arena, const struct store_lis
   info->host = pb_text(row->host);
   info->members = row->members;
   info->max_members = row->max_members;
+  info->kept = row->kept;
   info->title = pb_text(row->title);
   info->password = row->password;
   info->spectators = row->spectators;

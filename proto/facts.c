@@ -5,10 +5,17 @@
 #include <stdio.h>
 
 static const char *const names[FACT_COUNT] = {
-    [FACT_MEMBERS] = "members", [FACT_MAX_MEMBERS] = "max_members",
-    [FACT_FREE] = "free",       [FACT_CREATED_MS] = "created_ms",
-    [FACT_STATUS] = "status",   [FACT_HOST] = "host",
+    [FACT_MEMBERS] = "members",
+    [FACT_MAX_MEMBERS] = "max_members",
+    [FACT_FREE] = "free",
+    [FACT_SPECTATORS] = "spectators",
+    [FACT_LOCKED] = "locked",
+    [FACT_PASSWORD] = "password",
+    [FACT_CREATED_MS] = "created_ms",
+    [FACT_STATUS] = "status",
+    [FACT_HOST] = "host",
     [FACT_NAME] = "name",
+    [FACT_TITLE] = "title",
 };
 
 static void set_number(struct facts *facts, enum fact fact, uint64_t number) {
@@ -16,11 +23,15 @@ static void set_number(struct facts *facts, enum fact fact, uint64_t number) {
   facts->values[fact] = bytes_of(facts->numbers[fact], (size_t)len);
 }
 
-void facts_set_numbers(struct facts *facts, uint32_t members, uint32_t max_members, uint64_t created_ms) {
-  set_number(facts, FACT_MEMBERS, members);
-  set_number(facts, FACT_MAX_MEMBERS, max_members);
-  set_number(facts, FACT_FREE, max_members > members ? max_members - members : 0);
-  set_number(facts, FACT_CREATED_MS, created_ms);
+void facts_set_numbers(struct facts *facts, const struct fact_numbers *numbers) {
+  uint64_t taken = (uint64_t)numbers->members + numbers->kept;
+  set_number(facts, FACT_MEMBERS, numbers->members);
+  set_number(facts, FACT_MAX_MEMBERS, numbers->max_members);
+  set_number(facts, FACT_FREE, numbers->max_members > taken ? numbers->max_members - taken : 0);
+  set_number(facts, FACT_SPECTATORS, numbers->spectators);
+  set_number(facts, FACT_LOCKED, numbers->locked);
+  set_number(facts, FACT_PASSWORD, numbers->password);
+  set_number(facts, FACT_CREATED_MS, numbers->created_ms);
 }
 
 bool fact_name_parse(struct bytes text, struct fact_name *out) {

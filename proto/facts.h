@@ -12,12 +12,16 @@
 enum fact {
   FACT_MEMBERS,
   FACT_MAX_MEMBERS,
-  FACT_FREE, /* max_members - members, but not below 0 */
+  FACT_FREE, /* max_members without members and kept seats, but not below 0 */
+  FACT_SPECTATORS,
+  FACT_LOCKED,   /* 1 while nobody new may join, else 0 */
+  FACT_PASSWORD, /* 1 when whoever joins must know one, else 0 */
   FACT_CREATED_MS,
   FACT_NUMBERS, /* those above are numbers, those below are text */
   FACT_STATUS = FACT_NUMBERS,
-  FACT_HOST, /* a player id */
-  FACT_NAME, /* the room id without its kind */
+  FACT_HOST,  /* a player id */
+  FACT_NAME,  /* the room id without its kind */
+  FACT_TITLE, /* a line for people */
   FACT_COUNT,
   FACT_PROPERTY = FACT_COUNT /* none of these */
 };
@@ -36,8 +40,16 @@ struct facts {
   char numbers[FACT_NUMBERS][FACT_NUMBER_BYTES];
 };
 
-/* Fills in the four numbers; the rest is left as it is. */
-void facts_set_numbers(struct facts *facts, uint32_t members, uint32_t max_members, uint64_t created_ms);
+struct fact_numbers {
+  uint32_t members, max_members;
+  uint32_t kept; /* seats, for players who are not there yet */
+  uint32_t spectators;
+  bool locked, password;
+  uint64_t created_ms;
+};
+
+/* Fills in the facts that are numbers; the rest is left as it is. */
+void facts_set_numbers(struct facts *facts, const struct fact_numbers *numbers);
 
 /* The name of a fact or of a property. Holds no pointers. */
 struct fact_name {

@@ -807,17 +807,18 @@ end
 local function list_row(prefix, index, id, created, joinable, where)
   local key = prefix .. 'room:' .. id
   local room = redis.pcall('HMGET', key, 'status', 'host', 'members', 'max_members', 'properties', 'title',
-    'password', 'spectators')
+    'password', 'spectators', 'kept')
   if room.err or (not room[1] and type_of(key) ~= 'hash') then
     redis.call('ZREM', index, id)
     return nil
   end
   local members, max_members = tonumber(room[3] or '0') or 0, tonumber(room[4] or '0') or 0
-  if joinable and (room[1] ~= 'open' or members >= max_members) then return nil end
+  local kept = tonumber(room[9] or '0') or 0 -- seats, for players who are not there yet
+  if joinable and (room[1] ~= 'open' or members + kept >= max_members) then return nil end
   local properties = properties_of(key, room[5])
   if not matches(properties, where) then return nil end
   return {id, room[1] or '', room[2] or '', integer(members), integer(max_members), created, properties,
-          room[6] or '', room[7] == '1' and '1' or '0', integer(tonumber(room[8] or '0') or 0)}
+          room[6] or '', room[7] == '1' and '1' or '0', integer(tonumber(room[8] or '0') or 0), integer(kept)}
 end
 
 -- Ids and scores behind a position, "<score> <id>" or anything else for the beginning, at most EXAMINED_MAX of them; and

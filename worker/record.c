@@ -95,6 +95,7 @@ static void add_facts(struct room *room, struct describe *d) {
   add_text(d, "host", room->host ? room->host->player : "");
   add_number(d, "members", room->n_members);
   add_number(d, "max_members", room->max_members);
+  add_number(d, "kept", room->seats.n);
   add_number(d, "spectators", room->n_spectators);
   add_text(d, "title", room->config.title);
   add_number(d, "password", room->config.password[0] != '\0');

@@ -278,7 +278,7 @@ static bool fire_one(struct room *room, uint64_t now_ms) {
     if (room->completing) room_end(room, room->close_reason);
   } else if (seats_first_end_ms(&room->seats) == due) {
     seats_let_pass(&room->seats, due);
-    room_touch(room);
+    room_touch_facts(room); /* listings count kept seats */
   } else {
     room_end(room, HEYA__V1__CLOSE_REASON__EXPIRED);
   }

@@ -81,7 +81,7 @@ static void try_order(struct bytes text, struct bytes cursor, const struct facts
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static const struct property properties[] = {{"live_id", "7"}, {"level", "-12.50"}, {"a", "text"}, {"b", ""}};
   struct facts facts = {.properties = properties, .n_properties = 4};
-  facts_set_numbers(&facts, 3, 4, 1795318076883);
+  facts_set_numbers(&facts, &(struct fact_numbers){.members = 3, .max_members = 4, .created_ms = 1795318076883});
   facts.values[FACT_STATUS] = bytes_of_str("open");
   facts.values[FACT_NAME] = bytes_of_str("one");
   struct bytes filter = take(&data, &size), sort = take(&data, &size), cursor = take(&data, &size);

@@ -164,6 +164,38 @@ Test(api, rooms_are_listed) {
   stop();
 }
 
+static size_t joinable(void) {
+  json_t *page = ask("GET", "/v1/rooms?kind=live&joinable", NULL, 200);
+  size_t n = json_array_size(json_object_get(page, "rooms"));
+  json_decref(page);
+  return n;
+}
+
+/* Two members and two kept seats fill a room of four, until one of the seats is given up. */
+Test(api, a_kept_seat_is_not_listed_as_free) {
+  static const char body[] = "{\"kind\":\"live\",\"key\":\"match-1\",\"max_members\":4,"
+                             "\"members\":[{\"player\":\"cem\"},{\"player\":\"dan\"}]}";
+  char room[128], path[256];
+  start(NULL);
+  json_t *made = ask("POST", "/v1/rooms", body, 201);
+  snprintf(room, sizeof room, "%s", text_of(made, "room"));
+  json_decref(made);
+  struct player *ann = cluster_player(cluster, 0, "ann"), *bob = cluster_player(cluster, 1, "bob");
+  struct bytes none = bytes_of(NULL, 0);
+  player_joined(ann, player_send_join(ann, room, false, none, none));
+  cr_assert_eq(joinable(), 1, "one is free");
+  player_joined(bob, player_send_join(bob, room, false, none, none));
+  cr_assert_eq(joinable(), 0);
+  cr_assert_eq(player_list(ann, "live", NULL, NULL, true)->n_rooms, 0);
+  const Heya__V1__Rooms *found = player_search(bob, "live", "members == 2 and free == 0", "", "", 0);
+  cr_assert(found->n_rooms == 1 && found->rooms[0]->kept == 2);
+  snprintf(path, sizeof path, "/v1/rooms/%s/ban", room);
+  json_decref(ask("POST", path, "{\"player\":\"cem\"}", 200));
+  cr_assert_eq(joinable(), 1);
+  cr_assert_eq(player_search(bob, "live", "free == 1", "", "", 0)->n_rooms, 1);
+  stop();
+}
+
 static size_t owned_by(const char *worker) {
   json_t *partitions = ask("GET", "/v1/partitions", NULL, 200);
   size_t n = 0;

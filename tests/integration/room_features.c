@@ -167,6 +167,34 @@ Test(room_features, a_config_out_of_its_limits_is_a_bad_message) {
   cluster_stop(cluster);
 }
 
+static size_t found(struct player *player, const char *filter) {
+  return player_search(player, "chat", filter, "", "", 0)->n_rooms;
+}
+
+Test(room_features, a_room_is_found_by_its_title_its_password_its_lock_and_who_watches) {
+  struct cluster *cluster = cluster_start(NULL);
+  struct player *ann = cluster_player(cluster, 0, "ann"), *bob = cluster_player(cluster, 1, "bob");
+  open_evening(ann);
+  player_joined(bob, send_watch(bob, "sesame"));
+  cr_assert_eq(found(bob, "title == \"Ann's evening\" and password == 1 and spectators == 1 and locked == 0"), 1);
+  cr_assert_eq(found(bob, "password == 0"), 0);
+  Heya__V1__Manage manage = HEYA__V1__MANAGE__INIT;
+  Heya__V1__Change change = HEYA__V1__CHANGE__INIT;
+  Heya__V1__Config config = HEYA__V1__CONFIG__INIT;
+  manage.body_case = HEYA__V1__MANAGE__BODY_CHANGE;
+  manage.change = &change;
+  change.config = &config;
+  change.max_members = 2;
+  config.title = pb_text("late show");
+  player_acked(ann, send_manage(ann, 1, &manage));
+  manage.body_case = HEYA__V1__MANAGE__BODY_LOCK;
+  manage.lock = true;
+  player_acked(ann, send_manage(ann, 2, &manage));
+  cr_assert_eq(found(bob, "title == 'late show' and password == 0 and locked == 1 and max_members == 2"), 1);
+  cr_assert_eq(found(bob, "free == 1 and members == 1 and name == 'evening'"), 1);
+  cluster_stop(cluster);
+}
+
 /* ---- who watches ---- */
 
 static bool nobody_watches(void *ann) {

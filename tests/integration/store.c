@@ -814,6 +814,17 @@ Test(store, list_filters_by_property_and_joinability) {
   cr_assert_eq(do_list(&f, &list).n, 0);
 }
 
+Test(store, list_counts_kept_seats_as_taken) {
+  put_room("chat/kept", "open", 2, "en", 1);
+  redis_do(f.redis, "HSET heya:room:chat/kept kept 2");
+  put_room("chat/some", "open", 2, "en", 2);
+  redis_do(f.redis, "HSET heya:room:chat/some kept 1");
+  struct store_list list = {.kind = "chat", .limit = 10, .joinable = true};
+  cr_assert_str_eq(do_list(&f, &list).text, "chat/some open ann 2/4 kept=1 lang=en; ");
+  list.joinable = false;
+  cr_assert_eq(do_list(&f, &list).n, 2);
+}
+
 Test(store, list_survives_hostile_rooms) {
   put_room("chat/good", "open", 1, "en", 1);
   put_room("chat/bad:members", "open", 1, "en", 2);
@@ -822,7 +833,7 @@ Test(store, list_survives_hostile_rooms) {
   put_room("chat/odd", "open", 1, "en", 4);
   redis_do(f.redis, "HSET heya:room:chat/odd members -3");
   put_room("chat/text", "open", 1, "en", 5);
-  redis_do(f.redis, "HSET heya:room:chat/text members many status %b", "o\0n", (size_t)3);
+  redis_do(f.redis, "HSET heya:room:chat/text members many kept x status %b", "o\0n", (size_t)3);
   struct answer answer = do_list(&f, &(struct store_list){.kind = "chat", .limit = 10});
   ok(answer);
   cr_assert_str_eq(answer.text, "chat/good open ann 1/4 lang=en; ");

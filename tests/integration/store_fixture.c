@@ -244,6 +244,7 @@ static void on_list(void *arg, enum store_result result, const struct store_list
   for (size_t i = 0; i < page->n; i++) {
     add(answer, "%s %s %s %u/%u", rows[i].room, rows[i].status, rows[i].host, (unsigned)rows[i].members,
         (unsigned)rows[i].max_members);
+    if (rows[i].kept) add(answer, " kept=%u", (unsigned)rows[i].kept);
     for (size_t j = 0; j < rows[i].n_properties; j++)
       add(answer, " %s=%s", rows[i].properties[j].name, rows[i].properties[j].value);
     add(answer, "; ");

@@ -167,6 +167,39 @@ Test(listing, a_filter_is_looked_for_page_by_page_until_the_answer_is_full) {
   cr_assert_not(found->partial);
 }
 
+Test(listing, a_kept_seat_is_not_free) {
+  struct store_list_row row = {
+      .room = "live/a", .status = "open", .host = "bob", .members = 2, .max_members = 5, .kept = 2};
+  ask("free == 1", "", "", 0);
+  fake_store_list(world.store, STORE_OK, &row, 1, "");
+  const Heya__V1__Rooms *found = fake_client_hear(ann)->rooms;
+  cr_assert(found->n_rooms == 1 && found->rooms[0]->kept == 2);
+  row.kept = UINT32_MAX; /* Redis may say anything */
+  ask("free == 0", "", "", 0);
+  fake_store_list(world.store, STORE_OK, &row, 1, "");
+  cr_assert_eq(fake_client_hear(ann)->rooms->n_rooms, 1);
+}
+
+Test(listing, what_players_look_for_can_be_filtered_and_sorted) {
+  struct store_list_row rows[] = {
+      {.room = "live/r00000", .status = "open", .host = "bob", .title = "late show", .spectators = 3},
+      {.room = "live/r00001", .status = "locked", .host = "bob", .title = "an evening", .password = true},
+      {.room = "live/r00002", .status = "open", .host = "bob", .title = "", .spectators = 12}};
+  static const char *const asked[][3] = {{"password == 0", "", "00000 00002 "},
+                                         {"password == 1 and locked == 1", "", "00001 "},
+                                         {"locked == 0", "-spectators", "00002 00000 "},
+                                         {"title == 'late show'", "", "00000 "},
+                                         {"title != 'late show'", "", "00001 "},
+                                         {"spectators >= 3", "", "00000 00002 "},
+                                         {"", "title", "00001 00000 00002 "},
+                                         {"", "-password,title", "00001 00000 00002 "}};
+  for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+    ask(asked[i][0], asked[i][1], "", 0);
+    fake_store_list(world.store, STORE_OK, rows, 3, "");
+    shows(fake_client_hear(ann)->rooms, asked[i][2]);
+  }
+}
+
 Test(listing, without_filter_and_sort_the_store_is_asked_for_no_more_than_wanted) {
   add_many(300);
   const Heya__V1__Rooms *found = list("", "", "", 100);

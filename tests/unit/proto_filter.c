@@ -5,18 +5,22 @@
 #include <stdio.h>
 
 static const struct property properties[] = {
-    {"live_id", "7"}, {"phase", "waiting"},        {"level", "12.5"},     {"title", "it's \"so\" \\ 部屋"},
+    {"live_id", "7"}, {"phase", "waiting"},        {"level", "12.5"},     {"motto", "it's \"so\" \\ 部屋"},
     {"empty", ""},    {"big", "9007199254740993"}, {"members", "hidden"}, {"word", "abc"},
 };
 
-/* Of a room with 3 of 4 members. */
+/* Of a room with 3 of 6 members, and two seats kept for others. */
 static bool matches(const char *text) {
   struct facts facts = {.properties = properties, .n_properties = sizeof properties / sizeof *properties};
   struct filter filter;
   char fault[FILTER_FAULT_BYTES];
-  facts_set_numbers(&facts, 3, 4, 1795318076883);
+  facts_set_numbers(
+      &facts,
+      &(struct fact_numbers){
+          .members = 3, .max_members = 6, .kept = 2, .spectators = 9, .password = true, .created_ms = 1795318076883});
   facts.values[FACT_STATUS] = bytes_of_str("open");
   facts.values[FACT_NAME] = bytes_of_str("one");
+  facts.values[FACT_TITLE] = bytes_of_str("late show");
   cr_assert(filter_parse(bytes_of_str(text), &filter, fault), "%s: %s", text, fault);
   return filter_matches(&filter, &facts);
 }
@@ -36,8 +40,8 @@ Test(filter, text_is_compared_by_bytes) {
   cr_assert(matches("phase != \"playing\"") && !matches("phase != 'waiting'"));
   cr_assert(matches("phase < 'x' and phase > 'w' and phase >= 'waiting' and phase <= 'waiting'"));
   cr_assert(matches("word < 'abcd' and word > 'ab'"));
-  cr_assert(matches("title == 'it\\'s \"so\" \\\\ 部屋'"));
-  cr_assert(matches("title == \"it's \\\"so\\\" \\\\ 部屋\""));
+  cr_assert(matches("motto == 'it\\'s \"so\" \\\\ 部屋'"));
+  cr_assert(matches("motto == \"it's \\\"so\\\" \\\\ 部屋\""));
   cr_assert(matches("empty == ''") && !matches("empty == 'x'"));
 }
 
@@ -51,8 +55,9 @@ Test(filter, numbers_are_compared_as_numbers) {
 }
 
 Test(filter, facts_are_there_for_every_room_and_hide_properties) {
-  cr_assert(matches("members == 3 and max_members == 4 and free == 1 and created_ms >= 1795318076883"));
-  cr_assert(matches("status == 'open' and name == 'one'"));
+  cr_assert(matches("members == 3 and max_members == 6 and free == 1 and created_ms >= 1795318076883"));
+  cr_assert(matches("spectators == 9 and locked == 0 and password == 1 and password != 0"));
+  cr_assert(matches("status == 'open' and name == 'one' and title == 'late show'"));
   cr_assert_not(matches("name == 'two'"));
 }
 
@@ -118,6 +123,10 @@ Test(filter, a_fault_says_where_and_why) {
   faults("_a == 1", "at 0: names are [a-z][a-z0-9_]{0,31}");
   faults("a23456789012345678901234567890123 == 1", "at 0: names are [a-z][a-z0-9_]{0,31}");
   faults("free == '1'", "at 8: free is a number, and this is text");
+  faults("locked == 0 and password == 'x'", "at 28: password is a number, and this is text");
+  faults("spectators in (1, '2')", "at 18: spectators is a number, and this is text");
+  faults("password == true", "at 12: expected a value after ==");
+  faults("title 'late'", "at 6: expected ==, !=, <, <=, >, >= or in after title");
   faults("\xe9\x83\xa8 == 1", "at 0: expected a name, not or (");
 }
 

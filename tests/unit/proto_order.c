@@ -23,7 +23,7 @@ static struct order_place place(const struct order *order, const char *name, uin
   struct room_id room;
   if (a) properties[facts.n_properties++] = (struct property){"a", a};
   if (b) properties[facts.n_properties++] = (struct property){"b", b};
-  facts_set_numbers(&facts, 1, 4, created_ms);
+  facts_set_numbers(&facts, &(struct fact_numbers){.members = 1, .max_members = 4, .created_ms = created_ms});
   cr_assert(room_id_make("live", name, &room));
   order_place_of(order, &facts, created_ms, &room, &out);
   return out;

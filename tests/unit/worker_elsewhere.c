@@ -199,12 +199,30 @@ Test(elsewhere, a_locked_room_takes_those_whose_seats_were_kept_and_keeps_no_mor
   cr_assert(is_in(bob));
 }
 
+static bool stored_kept(const char *expected) {
+  return strcmp(bench_text(&bench_stored(&bench, ROOM)->fields, "kept"), expected) == 0;
+}
+
+Test(elsewhere, what_is_stored_says_how_many_seats_are_kept) {
+  ask(T, (struct question){.open = true, .from = ASKER, .players = "ann bob cem", .max_members = 4});
+  cr_assert(stored_kept("3"));
+  bench_join(&bench, T + 1, ann, ROOM, "ann", JOIN);
+  cr_assert(stored_kept("2"));
+  bench_drop(&bench);
+  ask(T + 2, (struct question){.from = ASKER, .players = "dan", .keep_ms = 2 * KEEP});
+  cr_assert(stored_kept("3"));
+  bench_time(&bench, T + KEEP);
+  cr_assert(stored_kept("1"), "two have run out");
+  bench_time(&bench, T + 2 + 2 * KEEP);
+  cr_assert(stored_kept("0"));
+}
+
 Test(elsewhere, no_seat_is_kept_for_who_is_banned) {
   ask(T, (struct question){.open = true, .from = ASKER, .players = "ann bob", .max_members = 4});
   struct room *room = bench_room(&bench, ROOM);
   room_ban(room, "bob");
   cr_assert_not(seats_are_kept_for(&room->seats, "bob"));
-  room_touch(room);
+  room_touch_facts(room);
   ask(T + 1, (struct question){.from = ASKER, .players = "bob cem"});
   expect_answer(CODE(BANNED), false);
   cr_assert_eq(room->seats.n, 1);

@@ -66,6 +66,7 @@ Test(record, a_new_room_is_written_whole) {
                                          {"host", "ann"},
                                          {"members", "1"},
                                          {"max_members", "4"},
+                                         {"kept", "0"},
                                          {"partition", "3"},
                                          {"created_ms", "1000000"},
                                          {"incarnation", "1000000-0.0"},
