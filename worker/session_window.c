@@ -66,7 +66,7 @@ void session_reset(struct session_window *window) {
 }
 
 void session_leap(struct session_window *window) {
-  uint32_t last = window->last + SESSION_LEAP;
+  uint32_t last = window->last < UINT32_MAX - 2 * SESSION_LEAP ? window->last + SESSION_LEAP : 0; /* from the start */
   session_reset(window);
   window->last = last;
 }

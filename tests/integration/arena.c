@@ -204,7 +204,8 @@ Test(arena, a_skirmish_goes_back_and_says_so) {
            "; %s is told ROLLED_BACK, with the state of frame %" PRIu64 "\n",
            before, names[i], state->frame);
     heya__kinds__arena__state__free_unpacked(state, NULL);
-    fighters[i]->number = 0; /* a new session */
+    cr_assert_gt(joined->first_number, fighters[i]->number + 1);
+    fighters[i]->number = joined->first_number - 1; /* a new session */
     player_acked(fighters[i], send_move(fighters[i], -1));
   }
   await_frame(fighters[1], before + 1);

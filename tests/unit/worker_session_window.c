@@ -107,3 +107,17 @@ Test(session_window, nonsense_is_not_restored) {
   cr_assert_not(session_restore(&window, 1, 1, "", NONE));
   cr_assert_eq(window.n_noted, 0);
 }
+
+Test(session_window, after_a_leap_what_was_sent_before_it_is_too_old) {
+  struct session_window window = {0};
+  note(&window, 7);
+  session_leap(&window);
+  cr_assert_eq(window.n_noted, 0);
+  for (uint32_t number = 1; number < 100; number++) cr_assert_eq(session_judge(&window, number), SESSION_TOO_OLD);
+  cr_assert_eq(session_judge(&window, window.last + 1), SESSION_NEXT);
+  for (int i = 0; i < 5000; i++) { /* more than there are numbers for */
+    session_leap(&window);
+    cr_assert_eq(session_judge(&window, window.last + 1), SESSION_NEXT);
+  }
+  session_reset(&window);
+}
