@@ -150,55 +150,71 @@ end
 
 -- ---- lists ----------------------------------------------------------------------------------------------------------
 
+-- A row of a table: cells padded to the widths of its columns, but for the last one.
+local function row(columns, cells)
+  local words = {}
+  for i, cell in ipairs(cells) do
+    words[i] = i == #cells and cell or string.format('%-' .. columns[i][2] .. 's', cell)
+  end
+  return printable(table.concat(words, ' '))
+end
+
+local ROOM_COLUMNS = {{'room', 40}, {'status', 8}, {'members', 9}, {'host', 16}, {'title', 0}}
+
 local function rooms(prefix, kind)
   if not string.match(kind or '', '^[a-z][a-z0-9_]*$') then fail('expected a kind, for instance chat') end
   local ids, note = read('zset', {}, 'ZRANGE', prefix .. 'rooms:' .. kind, '0', tostring(ROOMS_MAX - 1), 'REV')
   if not ids then return {line('note', note)}, {note = note} end
-  local lines, json = {string.format('%-40s %-8s %-9s %s', 'room', 'status', 'members', 'host')}, {}
+  local lines, json = {row(ROOM_COLUMNS, {'room', 'status', 'members', 'host', 'title'})}, {}
   for _, id in ipairs(ids) do
     local names, values = hash_of(prefix .. 'room:' .. id)
     if not names then
-      lines[#lines + 1] = printable(string.format('%-40s %s', id, values))
+      lines[#lines + 1] = row(ROOM_COLUMNS, {id, values})
       json[#json + 1] = {room = id, note = values}
     elseif #names > 0 then -- else it has expired
       values.image = nil
       values.room = id
       json[#json + 1] = values
-      lines[#lines + 1] = printable(string.format('%-40s %-8s %-9s %s', id, values.status or '-',
-        (values.members or '0') .. '/' .. (values.max_members or '-'), values.host or '-'))
+      lines[#lines + 1] = row(ROOM_COLUMNS, {id, values.status or '-',
+        (values.members or '0') .. '/' .. (values.max_members or '-'), values.host or '-', values.title or ''})
     end
   end
   return lines, json
 end
 
--- Processes in a sorted set of lease ends, with their hashes.
-local function processes(set, each)
+-- Processes in a sorted set of lease ends, with fields of their hashes as columns {name, width}; JSON has all fields.
+local function processes(set, each, columns)
+  local heads = {}
+  for i = 1, #columns do heads[i] = columns[i][1] end -- while it is loaded, Redis lends no ipairs
   return function(prefix)
     local found, note = read('zset', {}, 'ZRANGE', prefix .. set, '0', '-1', 'WITHSCORES')
     if not found then return {line('note', note)}, {note = note} end
-    local lines, json, now = {}, {}, now_ms()
+    local lines, json, now = {row(columns, heads)}, {}, now_ms()
     for i = 1, #found, 2 do
       local left = tonumber(found[i + 1]) - now
       local names, values = hash_of(prefix .. each .. found[i])
-      local words = {printable(found[i]), left > 0 and 'lease ' .. in_ms(left) or 'lapsed'}
+      local cells = {found[i], left > 0 and in_ms(left) or 'lapsed'}
       local entry = {id = found[i], lease_remaining_ms = left, note = not names and values or nil, fields = {}}
-      if not names then words[#words + 1] = values end
-      for _, name in ipairs(names or {}) do
-        entry.fields[name] = values[name]
-        words[#words + 1] = printable(name .. '=' .. values[name])
-      end
+      if not names then cells[3] = values end
+      for _, name in ipairs(names or {}) do entry.fields[name] = values[name] end
+      for at = 3, names and #columns or 0 do cells[at] = values[columns[at][1]] or '-' end
       json[#json + 1] = entry
-      lines[#lines + 1] = table.concat(words, '  ')
+      lines[#lines + 1] = row(columns, cells)
     end
-    if #lines == 0 then lines[1] = 'none' end
     return lines, json
   end
 end
 
+local WORKER_COLUMNS = {{'worker', 24}, {'lease', 9}, {'partitions', 10}, {'rooms', 7}, {'draining', 8}, {'address', 22},
+                        {'pid', 8}, {'host', 16}, {'version', 0}}
+local GATEWAY_COLUMNS = {{'gateway', 24}, {'lease', 9}, {'queued_bytes', 12}, {'address', 22}, {'generation', 0}}
+
+local PARTITION_COLUMNS = {{'partition', 9}, {'owner', 24}, {'epoch', 7}, {'queued', 9}, {'bytes', 9}, {'rooms', 7}, {'done', 0}}
+
 local function partitions(prefix)
   local _, config = hash_of(prefix .. 'config')
   local count = type(config) == 'table' and tonumber(config.partitions) or 0
-  local lines = {string.format('%-9s %-24s %-7s %-9s %-9s %-7s %s', 'partition', 'owner', 'epoch', 'queued', 'bytes', 'rooms', 'done')}
+  local lines = {row(PARTITION_COLUMNS, {'partition', 'owner', 'epoch', 'queued', 'bytes', 'rooms', 'done'})}
   local json = {}
   for p = 0, math.min(count, 1024) - 1 do
     local base = prefix .. 'part:' .. p
@@ -210,8 +226,8 @@ local function partitions(prefix)
                    rooms = read('set', 0, 'SCARD', base .. ':rooms') or 'wrong type',
                    done = read('string', '0-0', 'GET', base .. ':done') or 'wrong type'}
     json[#json + 1] = entry
-    lines[#lines + 1] = printable(string.format('%-9d %-24s %-7s %-9s %-9s %-7s %s', p,
-      entry.owner == '' and '-' or entry.owner, entry.epoch, entry.queued, entry.queued_bytes, entry.rooms, entry.done))
+    lines[#lines + 1] = row(PARTITION_COLUMNS, {p, entry.owner == '' and '-' or entry.owner, entry.epoch, entry.queued,
+                                               entry.queued_bytes, entry.rooms, entry.done})
   end
   return lines, json
 end
@@ -237,6 +253,6 @@ local function view(name, show, n_arguments)
 end
 view('heya_room', room, 1)
 view('heya_rooms', rooms, 1)
-view('heya_workers', processes('workers', 'worker:'), 0)
+view('heya_workers', processes('workers', 'worker:', WORKER_COLUMNS), 0)
 view('heya_partitions', partitions, 0)
-view('heya_gateways', processes('gateways', 'gateway:'), 0)
+view('heya_gateways', processes('gateways', 'gateway:', GATEWAY_COLUMNS), 0)

@@ -62,9 +62,9 @@ Test(people, lists_survive_damage) {
   cr_assert(says("heya_rooms 0 chat", "open     1/4       ann"));
   cr_assert(says("heya_rooms 0 chat", "has the wrong type"));
   cr_assert(says("heya_rooms 0 nobody json", "[]"));
-  cr_assert(says("heya_workers 0", "w-1  lease "));
+  cr_assert(says("heya_workers 0", "w-1                      "));
   cr_assert(says("heya_workers 0 json", "\"host\":\"h\""));
-  cr_assert(says("heya_gateways 0", "g-1  lease "));
+  cr_assert(says("heya_gateways 0", "g-1                      "));
   cr_assert(says("heya_partitions 0", "1         w-1                      1 "));
   cr_assert(says("heya_partitions 0", "wrong type"));
 }
