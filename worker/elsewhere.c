@@ -97,6 +97,7 @@ static code keep_seats(struct room *room, const Heya__Bus__Reserve *asked) {
     const char *player = asked->seats[i]->player;
     if (!room_member(room, player)) room_keep_seat(room, player, room->effects->entry.ms + asked->keep_ms);
   }
+  if (needed < asked->n_seats) room->tell_again = true; /* its lobby takes OK for so many seats less */
   return CODE(OK);
 }
 
@@ -190,7 +191,8 @@ void elsewhere_tell_lobby(struct room *room) {
   if (room->lobby[0] == '\0') return;
   bool ended = room_has_ended(room);
   uint32_t free = ended ? 0 : seats_free(room);
-  if (!ended && free == room->told_free) return;
+  bool is_news = free != room->told_free;
+  if (!ended && !is_news && !room->tell_again) return;
   Heya__Bus__Entry entry = HEYA__BUS__ENTRY__INIT;
   Heya__Bus__Vacancy vacancy = HEYA__BUS__VACANCY__INIT;
   vacancy.room = room->id;
@@ -201,5 +203,6 @@ void elsewhere_tell_lobby(struct room *room) {
   entry.vacancy = &vacancy;
   effects_append(room->effects, effects_partition_of(room->effects, room->lobby), &entry);
   room->told_free = free;
-  if (!ended) room_touch(room);
+  room->tell_again = false;
+  if (!ended && is_news) room_touch(room);
 }

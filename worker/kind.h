@@ -85,7 +85,8 @@ struct kind {
    * (ROOM_FULL, ROOM_LOCKED, ROOM_NOT_FOUND, ROOM_CLOSED, UNKNOWN_KIND, INVALID_ARGUMENT ...). May be NULL. */
   void (*opened)(struct room *, uint64_t token, const char *id, kind_code);
   /* A room that this one has opened takes so many newcomers now, beside those who have seats kept (0 as well while it
-   * is locked), or is no more. Told when that changes, after the answers to what was asked before. May be NULL. */
+   * is locked), or is no more. Told when that changes, and when seats were asked for players who had one, after the
+   * answers to what was asked before. May be NULL. */
   void (*vacancy)(struct room *, const char *id, uint32_t free, bool ended);
   /* The state as bytes that `load` understands; called after every change. */
   void (*save)(struct room *, struct buf *out);

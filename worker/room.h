@@ -72,6 +72,7 @@ struct room {
   struct seats seats;          /* kept for players who are not members yet */
   char lobby[ROOM_ID_MAX + 1]; /* a room that is told how many seats are free; "": none */
   uint32_t told_free;          /* what it was told last */
+  bool tell_again;             /* now, though that has not changed: it believes something else */
   uint32_t asked;              /* questions to other rooms that were not answered yet */
   struct member **spectators;  /* connected, without a seat: see worker/spectators.h */
   size_t n_spectators;

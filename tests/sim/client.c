@@ -146,10 +146,18 @@ static bool is_elsewhere(const struct sim_client *client, const char *room) {
 }
 
 static void enter_somewhere(struct sim_client *client, struct place *place) {
-  static const char *const kinds[] = {LEDGER_KIND, LEDGER_TICK_KIND, "live", LEDGER_KIND, LEDGER_LOSSY_KIND};
+  static const char *const kinds[] = {LEDGER_KIND, LEDGER_TICK_KIND, "live", LEDGER_KIND, LEDGER_LOSSY_KIND, "lobby"};
   struct sim *sim = client->sim;
   char room[ROOM_ID_MAX + 1];
   uint64_t number = sim_below(sim, sim->plan.rooms);
+  if (*client->wanted) {
+    bool is_new = !is_elsewhere(client, client->wanted);
+    if (is_new) place_enter(place, client->wanted, false, false);
+    place->has_seat = is_new && strcmp(client->sent_to, client->wanted) != 0; /* else the seat may be used up */
+    memcpy(client->sent_to, client->wanted, sizeof client->sent_to);
+    client->wanted[0] = '\0';
+    return;
+  }
   if (sim_chance(sim, 60)) {
     place_create(place);
     return;
@@ -163,10 +171,10 @@ static void act_in(struct sim_client *client, struct place *place) {
   struct sim *sim = client->sim;
   switch (place->state) {
   case PLACE_OUT:
-    if (sim_chance(sim, 300)) enter_somewhere(client, place);
+    if (*client->wanted || sim_chance(sim, 300)) enter_somewhere(client, place);
     break;
   case PLACE_IN:
-    if (sim_chance(sim, client->commands ? 50 : 150)) {
+    if (sim_chance(sim, *client->wanted && !place_is_lobby(place) ? 400 : client->commands ? 50 : 150)) {
       place_leave(place);
     } else if (client->commands && place->n_unanswered < CLIENT_UNSENT) {
       client->commands--;

@@ -5,6 +5,7 @@
  *   place.c         one room: join, resume, numbered commands, leave
  *   place_joined.c  it is let in, or the room has gone back
  *   place_hears.c   answers and events
+ *   place_lobby.c   of a lobby, and being sent elsewhere by it
  */
 #ifndef HEYA_TESTS_SIM_CLIENT_H
 #define HEYA_TESTS_SIM_CLIENT_H
@@ -52,6 +53,7 @@ struct place {
   uint32_t resent_request; /* answers to earlier requests say nothing new about gaps */
   bool asked;              /* the join is on its way on this connection */
   bool then_leave;         /* at once, when in */
+  bool has_seat;           /* the room keeps one for it, at the first join */
   bool resend_waits;       /* a gateway was busy: sent again soon, whatever else is said */
   uint32_t resend_from;    /* the lowest number of those */
   uint32_t acked_place;    /* the highest place in the ledger that was acknowledged here */
@@ -73,8 +75,11 @@ struct sim_client {
   uint64_t wire_number; /* counts connections */
   bool welcomed;
   uint32_t requests;
-  uint32_t commands; /* left to say */
-  uint32_t keys;     /* made for creates */
+  uint32_t commands;             /* left to say */
+  uint32_t keys;                 /* made for creates */
+  char wanted[ROOM_ID_MAX + 1];  /* a lobby has sent it there; "": none has, or it has gone */
+  char sent_to[ROOM_ID_MAX + 1]; /* before that */
+  uint64_t wanted_until_ms;      /* so long its seat is kept, about */
   struct place places[CLIENT_PLACES];
 };
 
@@ -107,6 +112,12 @@ void place_hears(struct place *, const Heya__V1__ServerMessage *, struct bytes);
 
 struct sim *place_sim(const struct place *);
 bool place_is_live(const struct place *);
+bool place_is_lobby(const struct place *);
+struct bytes place_lobby_command(struct place *);
+void place_lobby_shown(struct place *, struct bytes state);
+void place_lobby_hears(struct place *, const Heya__V1__Event *);
+/* Its join is refused. */
+void place_check_seat(const struct place *, Heya__V1__Error__Code);
 void place_forget_commands(struct place *);
 /* What is not answered, from this number on. */
 void place_send_from(struct place *, uint32_t number);

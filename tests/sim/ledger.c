@@ -192,12 +192,17 @@ static struct kind *add_ledger(struct sim *sim, struct kind_registry *registry, 
 const struct kind_registry *ledger_kinds(struct sim *sim) {
   if (sim->kinds) return sim->kinds;
   struct kind_registry *registry = sim_alloc(sim, sizeof *registry);
-  struct kind *live = sim_alloc(sim, sizeof *live);
+  struct kind *live = sim_alloc(sim, sizeof *live), *lobby = sim_alloc(sim, sizeof *lobby);
   *live = kind_live;
+  *lobby = kind_lobby;
+  lobby->empty_ms = SIM_EMPTY_MS;
+  lobby->away_ms = SIM_AWAY_MS;
+  lobby->max_spectators = SIM_WATCHERS;
   live->empty_ms = SIM_EMPTY_MS;
   live->away_ms = SIM_AWAY_MS;
   live->max_spectators = SIM_WATCHERS;
   add(sim, registry, live);
+  add(sim, registry, lobby);
   add_ledger(sim, registry, LEDGER_KIND);
   add_ledger(sim, registry, LEDGER_TICK_KIND)->tick_hz = sim->plan.tick_hz;
   struct kind *lossy = add_ledger(sim, registry, LEDGER_LOSSY_KIND);

@@ -78,7 +78,7 @@ struct room;
 /* Its frame, and what is told in it. */
 bool ledger_tick(struct sim *, struct room *, struct ledger *, const struct kind_tick *);
 
-/* With these kinds and `live`, all in a hurry; belongs to the run. */
+/* With these kinds, `live` and `lobby`, all in a hurry; belongs to the run. */
 const struct kind_registry *ledger_kinds(struct sim *);
 
 #endif

@@ -62,6 +62,7 @@ struct oracle_room *oracle_room_of(struct sim *sim, const char *id) {
   struct oracle_room *room = sim_alloc(sim, sizeof *room);
   snprintf(room->id, sizeof room->id, "%s", id);
   room->live = strncmp(id, "live/", 5) == 0;
+  room->lobby = strncmp(id, "lobby/", 6) == 0;
   room->ticks = ledger_ticks(id);
   room->lossy = ledger_is_lossy(id);
   return oracle->rooms[oracle->n_rooms++] = room;
@@ -143,6 +144,9 @@ static void check_times(struct sim *sim, const Heya__Image__Room *image, uint64_
     uint64_t until_ms = image->members[i]->away_until_ms;
     if (until_ms && until_ms < earliest) earliest = until_ms;
   }
+  for (size_t i = 0; i < image->n_reserved; i++) {
+    if (image->reserved[i]->until_ms < earliest) earliest = image->reserved[i]->until_ms;
+  }
   if (earliest <= done_ms) {
     sim_fail(sim, "time", "%s: what was due at %" PRIu64 " has not happened at %" PRIu64, image->id, earliest,
              done_ms);
@@ -209,7 +213,9 @@ static void take_room(struct sim *sim, const struct commit_segment *segment, con
   if (image->seq != life->seq || image->seq < life->n_events) {
     sim_fail(sim, "events", "%s is at event %" PRIu64 ", its log at %" PRIu64, room->id, image->seq, life->seq);
   }
-  if (!room->live) oracle_ledger_committed(sim, life, image);
+  if (!room->live && !room->lobby) oracle_ledger_committed(sim, life, image);
+  if (room->lobby) oracle_lobby_committed(sim, life, image, from, segment->done.ms);
+  oracle_seats_committed(sim, life, image, from, segment->done.ms);
   if (room->ticks) oracle_frames_committed(sim, life, image, from);
   if (room->lossy) oracle_lossy_saved(sim, life);
   life->image = image;

@@ -9,6 +9,7 @@
  *   oracle_live.c    rounds: who was in time, and what the results must say
  *   oracle_frames.c  rooms that tick: frames, queues
  *   oracle_lossy.c   rooms that may go back: when, by how much, and who is told
+ *   oracle_lobby.c   who waits for a game, rooms opened elsewhere, kept seats
  *   oracle_end.c     the full account, when everything has settled
  */
 #ifndef HEYA_TESTS_SIM_ORACLE_H
@@ -21,7 +22,7 @@
 #include "tests/sim/model.h"
 #include "worker/scene.h"
 
-#define ORACLE_ROUNDS_MAX 64
+#define ORACLE_ROUNDS_MAX 128
 
 struct oracle_event {
   uint64_t epoch, seq;
@@ -74,7 +75,7 @@ struct oracle_life {
 
 struct oracle_room {
   char id[ROOM_ID_MAX + 1];
-  bool live, ticks, lossy;
+  bool live, lobby, ticks, lossy;
   bool has_failed;           /* has been condemned, once at least */
   struct oracle_life *life;  /* the last one that was written; NULL: none yet */
   struct oracle_life *lives; /* all that were heard of */
@@ -208,6 +209,14 @@ void oracle_last_words(struct sim *, struct oracle_life *, const struct commit_s
 /* Before the image becomes the life's, after its ledger has. */
 void oracle_frames_committed(struct sim *, const struct oracle_life *, const Heya__Image__Room *,
                              const struct commit_room *);
+/* Likewise, of a lobby, and of any room; at this stream time. */
+void oracle_lobby_committed(struct sim *, const struct oracle_life *, const Heya__Image__Room *,
+                            const struct commit_room *, uint64_t now_ms);
+void oracle_seats_committed(struct sim *, const struct oracle_life *, const Heya__Image__Room *,
+                            const struct commit_room *, uint64_t now_ms);
+/* What a lobby has still to do; NULL: nothing. */
+const char *oracle_lobby_unsettled(struct sim *, const struct oracle_life *);
+bool oracle_event_is_for(const struct oracle_event *, const char *player);
 void oracle_frame_told(struct sim *, struct oracle_life *, struct bytes message);
 /* The life that is written now, or ends (NULL): another one, if the room has gone back. */
 struct oracle_life *oracle_lossy_goes_on(struct sim *, struct oracle_life *, const struct commit_segment *,

@@ -24,7 +24,7 @@ static bool is_satisfied(const struct sim_client *client) {
   for (size_t i = 0; i < CLIENT_PLACES; i++) {
     const struct place *place = &client->places[i];
     if (missing_event(client, place)) return false;
-    if (!client->gone && place->state == PLACE_IN && place->life->later) return false; /* it is still to be told */
+    if (!client->gone && place->state == PLACE_IN && place->life->ended) return false; /* it is still to be told */
   }
   return client_is_content(client);
 }
@@ -70,6 +70,7 @@ bool oracle_has_settled(struct sim *sim) {
     if (!life || life->ended) continue;
     if (life->timers_fired < life->timers_set) return false;
     if (ghost_watcher(sim, life)) return false;
+    if (life->room->lobby && oracle_lobby_unsettled(sim, life)) return false;
     if (life->n_acks && life->image->n_members) return false;                 /* soon they are saved */
     if (life->running && life->rounds[life->running].submitted) return false; /* the deadline is to come */
   }
@@ -129,6 +130,8 @@ static void name_waiting(struct sim *sim) {
     const struct oracle_life *life = sim->oracle->rooms[i]->life;
     if (!life || life->ended) continue;
     if (life->timers_fired < life->timers_set) sim_fail(sim, "timers", "a timer of %s never fires", life->room->id);
+    const char *why = life->room->lobby ? oracle_lobby_unsettled(sim, life) : NULL;
+    if (why) sim_fail(sim, "lobby", "%s %s", life->room->id, why);
     const char *ghost = ghost_watcher(sim, life);
     if (ghost) sim_fail(sim, "watching", "%s is believed to watch %s", ghost, life->room->id);
     if (life->n_acks && life->image->n_members) sim_fail(sim, "taken-back", "%s is never saved", life->room->id);

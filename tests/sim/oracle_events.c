@@ -83,7 +83,7 @@ static bool is_named(struct bytes to, const char *player) {
 }
 
 /* Who watches (NULL) hears what is not only for some. */
-static bool is_for(const struct oracle_event *event, const char *player) {
+bool oracle_event_is_for(const struct oracle_event *event, const char *player) {
   switch (*(const char *)event->to.data) {
   case '*': return true;
   case '?': return false;
@@ -100,7 +100,7 @@ size_t oracle_position(const struct oracle_life *life, uint64_t seq) {
 
 const struct oracle_event *oracle_unheard(const struct oracle_life *life, const char *player, size_t position) {
   for (size_t i = position; i < life->n_events; i++) {
-    if (is_for(&life->events[i], player)) return &life->events[i];
+    if (oracle_event_is_for(&life->events[i], player)) return &life->events[i];
   }
   return NULL;
 }

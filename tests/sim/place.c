@@ -101,6 +101,7 @@ static void send_join(struct place *place) {
     message.join = &join;
   }
   place->asked = true;
+  place->resend_waits = false; /* what waits does so for an earlier request, and is forgotten */
   place->request = client_say(place->client, &message);
   SIM_TRACE(place_sim(place), place->client->name, "%s %s%s",
             *place->session   ? "resumes"
@@ -156,7 +157,7 @@ void place_again_later(struct place *place, uint32_t after_ms) {
 static void begin(struct place *place) {
   place->state = PLACE_JOINING;
   place->session[0] = place->incarnation[0] = '\0';
-  place->asked = place->then_leave = place->playing = place->resend_waits = false;
+  place->asked = place->then_leave = place->playing = place->resend_waits = place->has_seat = false;
   place->answered = 0;
   place->next = 1;
   place->acked_place = place->acked_number = place->played = 0;
@@ -237,8 +238,13 @@ static void make_ledger_command(struct place *place, struct unanswered *command)
 void place_command(struct place *place) {
   struct unanswered *command = &place->unanswered[place->n_unanswered++];
   *command = (struct unanswered){.token = oracle_new_token(place_sim(place)), .number = place->next++};
-  if (place_is_live(place)) make_live_command(place, command);
-  if (!place_is_live(place)) make_ledger_command(place, command);
+  if (place_is_live(place)) {
+    make_live_command(place, command);
+  } else if (place_is_lobby(place)) {
+    command->payload = place_lobby_command(place);
+  } else {
+    make_ledger_command(place, command);
+  }
   SIM_TRACE(place_sim(place), place->client->name, "says token %" PRIu64 " as %u in %s", command->token,
             command->number, place->room);
   send_command(place, command);
@@ -247,7 +253,7 @@ void place_command(struct place *place) {
 
 void place_disconnected(struct place *place) {
   bool known = *place->session != '\0';
-  place->asked = place->resend_waits = false;
+  place->asked = place->resend_waits = place->has_seat = false;
   if (place->state == PLACE_OUT) return;
   if (!known || place->typing) place_forget_commands(place); /* what became of them nobody can tell */
   if (!known) place->next = 1;

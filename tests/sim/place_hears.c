@@ -134,6 +134,7 @@ static void on_error(struct place *place, const Heya__V1__ServerMessage *message
   }
   if (message->request != place->request) return;
   if (place->state != PLACE_JOINING && place->state != PLACE_LEAVING) return;
+  place_check_seat(place, error->code);
   place_sim(place)->seen[SEEN_NO_ROOM] += place->watching && error->code == CODE(ROOM_FULL);
   switch (place->watching && error->code == CODE(INVALID_ARGUMENT) ? CODE(ROOM_FULL) : error->code) { /* a member */
   case CODE(ALREADY_IN_ROOM): /* for the leave before it, the gateway was busy */ client_cut(place->client); return;
@@ -206,6 +207,7 @@ static void on_event(struct place *place, const Heya__V1__ServerMessage *message
   oracle_heard(place_sim(place), place->client->name, place->life, place_audience(place), &place->position, event,
                bytes);
   if (event->body_case == HEYA__V1__EVENT__BODY_PAYLOAD) hear_frame(place, event);
+  if (event->body_case == HEYA__V1__EVENT__BODY_PAYLOAD && place_is_lobby(place)) place_lobby_hears(place, event);
   place->epoch = event->epoch;
   place->seq = event->seq;
   if (place_is_live(place) && event->body_case == HEYA__V1__EVENT__BODY_PAYLOAD) hear_live(place, event);

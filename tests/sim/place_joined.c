@@ -44,6 +44,8 @@ static void take_snapshot(struct place *place, const Heya__V1__Joined *joined, b
         heya__kinds__live__state__unpack(&sim->memory.allocator, state.len, state.data);
     place->round = live ? live->round : 0;
     place->playing = live && live->phase == HEYA__KINDS__LIVE__PHASE__PLAYING;
+  } else if (place_is_lobby(place)) {
+    if (!place->watching) place_lobby_shown(place, state);
   } else if (!ledger_read(state, shown)) {
     sim_fail(sim, "snapshot", "%s cannot be read", place->room);
   } else {
@@ -131,6 +133,8 @@ void place_on_joined(struct place *place, const Heya__V1__ServerMessage *message
   snprintf(place->session, sizeof place->session, "%s", joined->session);
   snprintf(place->incarnation, sizeof place->incarnation, "%s", joined->incarnation);
   if (place->watching) check_watching(place, joined);
+  sim->seen[SEEN_TAKEN] += place->has_seat;
+  place->has_seat = false;
   place->state = PLACE_IN;
   if (!same_session) place->played = 0;
   if (had_session && !same_session) renumber(place, same_life, &shown, 1);

@@ -88,6 +88,10 @@ enum sim_seen {
   SEEN_WATCHING,
   SEEN_WATCHED_OUT, /* commands of those who watch, refused */
   SEEN_NO_ROOM,     /* to watch */
+  SEEN_OPENED,      /* rooms, for quick */
+  SEEN_MATCHED,     /* players, who hear of it */
+  SEEN_SEATS,       /* kept, in images */
+  SEEN_TAKEN,       /* of them by their players */
   SEEN_KINDS
 };
 extern const char *const sim_seen_names[SEEN_KINDS];

@@ -267,6 +267,20 @@ Test(elsewhere, a_lobby_is_told_when_the_number_of_free_seats_changes) {
   cr_assert_eq(news(), -1);
 }
 
+Test(elsewhere, a_lobby_that_asks_for_who_has_a_seat_is_told_that_none_was_taken) {
+  ask(T, (struct question){.open = true, .from = ASKER, .lobby = ASKER, .players = "ann", .max_members = 3});
+  bench_join(&bench, T + 1, ann, ROOM, "ann", JOIN);
+  ask(T + 2, (struct question){.from = ASKER, .players = "ann"});
+  expect_answer(CODE(OK), false);
+  cr_assert_eq(news(), 2);
+  ask(T + 3, (struct question){.from = ASKER, .players = "bob"});
+  cr_assert_eq(news(), 1);
+  ask(T + 4, (struct question){.from = ASKER, .players = "bob cem"});
+  cr_assert_eq(news(), 0);
+  ask(T + 5, (struct question){.from = ASKER, .players = "bob"});
+  cr_assert_eq(news(), 0);
+}
+
 Test(elsewhere, the_answer_stands_before_the_news_of_it) {
   ask(T, (struct question){.open = true, .from = ASKER, .lobby = ASKER, .players = "ann", .max_members = 3});
   ask(T + 1, (struct question){.from = ASKER, .players = "bob"});
