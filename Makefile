@@ -9,21 +9,23 @@ PREFIX  ?= /usr/local
 PROTOC  ?= protoc
 
 PROTOS      := client bus image kinds/chat kinds/gomoku kinds/live kinds/lobby kinds/arena kinds/saved
-PROTO_SRC   := keys names utf8 codec arena base64 json_encode json_decode json_text json_number payload fault decimal facts filter filter_parse \
-               order order_cursor room_config
+PROTO_SRC   := keys names utf8 codec arena base64 json_encode json_decode json_text json_number payload fault decimal facts \
+               filter filter_parse order order_cursor room_config
 COMMON_SRC  := buf log option option_value option_print metric clock endpoint peers server server_options admin failpoint shared_object \
                resolve redis_url redis_args redis_sentinel redis_link redis_reply store store_commit store_redis \
                store_redis_call store_redis_clock store_redis_setup store_redis_worker store_redis_gateway store_redis_people \
                store_redis_read store_redis_load
 GATEWAY_SRC := options gateway_metrics listener conn conn_http http handshake files ws outbox limits addresses auth jwt attachment \
-               session requests list_query listed listing uplink_queue uplink downlink kind_proto gateway api api_rooms api_deployment
+               session requests list_query listed listing uplink_queue uplink downlink kind_proto gateway api api_rooms \
+               api_rooms_make api_rooms_list api_deployment
 LUA_SRC     := script script_vm script_sandbox script_string script_pattern script_keys script_state script_json script_proto \
                script_payload script_room script_effects script_api script_api_act script_api_ask script_call script_kind script_add
-WORKER_SRC  := options worker_metrics effects answer config queue frames command tick rollback room room_kind room_view backlog member seats session_window group image record resync timers repository \
-               partition walk apply join manage spectators elsewhere ask admin assignment intake ownership caution loop commit last_words watchdog worker kinds/registry kinds/shared \
-               kinds/chat kinds/gomoku kinds/gomoku_board kinds/gomoku_state kinds/live kinds/live_state kinds/arena kinds/arena_view \
-               kinds/arena_state kinds/lobby kinds/lobby_list kinds/lobby_quick kinds/lobby_gather kinds/lobby_match \
-               kinds/lobby_state $(LUA_SRC:%=lua/%)
+WORKER_SRC  := options worker_metrics effects answer config queue frames command tick rollback room room_kind room_view backlog \
+               member seats session_window group image_save image_load record resync timers repository partition walk apply join \
+               manage spectators elsewhere ask admin assignment intake ownership caution loop commit last_words watchdog worker \
+               kinds/registry kinds/shared kinds/chat kinds/gomoku kinds/gomoku_board kinds/gomoku_state kinds/live kinds/live_state \
+               kinds/arena kinds/arena_view kinds/arena_state kinds/lobby kinds/lobby_list kinds/lobby_quick kinds/lobby_gather \
+               kinds/lobby_match kinds/lobby_state $(LUA_SRC:%=lua/%)
 SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client wait fake_store fake_clients fake_gateway \
                partition_bench worker_store
 UNIT_SRC    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))

@@ -124,6 +124,8 @@ static void on_delivery(void *arg, uint64_t number, struct bytes message) {
 
 /* ---- who may ask ---- */
 
+/* Digests are compared, in constant time: how long it takes tells neither how long the right token is nor how much of
+ * it was guessed. */
 static bool token_is_right(const struct api *api, const struct admin_request *request) {
   static const char scheme[] = "Bearer ";
   unsigned char digest[SHA256_DIGEST_LENGTH];

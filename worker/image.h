@@ -5,6 +5,8 @@
 
 #include "worker/room.h"
 
+#define IMAGE_SCHEMA 1 /* of what is saved; a higher one is of a younger worker, and left alone */
+
 struct kind_registry;
 
 /* Appends the image. Uses the partition's scratch arena. */

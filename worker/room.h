@@ -1,7 +1,7 @@
 /* A room's context: members, host, state of its kind, timers, and what of it has changed since the last commit.
  *
  * Lives in its partition's repository. worker/apply.c calls it for entries, worker/record.c turns it into what Redis
- * gets, worker/image.c saves and loads it. Everything that happens here happens in stream order, at a stream time, in
+ * gets, worker/image.h saves and loads it. Everything that happens here happens in stream order, at a stream time, in
  * one thread; what it says goes into the partition's effects.
  */
 #ifndef HEYA_WORKER_ROOM_H

@@ -110,6 +110,18 @@ Test(elsewhere, to_open_twice_makes_one_room_and_keeps_its_seats) {
   }
 }
 
+/* As when a key of the internal API is used again with another body. */
+Test(elsewhere, to_open_again_otherwise_changes_nothing_but_seats) {
+  ask(T, (struct question){.open = true, .from = ASKER, .players = "ann", .max_members = 3});
+  ask(T + 1, (struct question){.open = true, .from = ASKER, .players = "bob", .max_members = 9});
+  expect_answer(CODE(OK), false);
+  cr_assert_eq(bench_room(&bench, ROOM)->max_members, 3);
+  cr_assert_eq(bench_room(&bench, ROOM)->seats.n, 2);
+  ask(T + 2, (struct question){.open = true, .from = ASKER, .players = "cem dan", .max_members = 9});
+  expect_answer(CODE(ROOM_FULL), false);
+  cr_assert_eq(bench_room(&bench, ROOM)->seats.n, 2);
+}
+
 Test(elsewhere, what_cannot_be_opened_leaves_no_trace) {
   ask(T, (struct question){.open = true, .from = ASKER, .players = "ann bob cem", .max_members = 2});
   expect_answer(CODE(ROOM_FULL), true);
