@@ -12,7 +12,9 @@
 #include "gateway/jwt.h"
 #include "gateway/session.h"
 
-#define API_PENDING_MAX 256 /* requests that wait for an answer; one more gets 503 */
+/* Requests that wait for an answer; one more gets 503. Half of the connections that an admin port has, so that the
+ * other half is there for /readyz and /metrics. */
+#define API_PENDING_MAX 128
 #define API_TIMEOUT_US  5000000
 #define API_TOKEN_MIN   16 /* bytes */
 #define API_TOKEN_MAX   512

@@ -52,9 +52,7 @@ static void start(void) {
   api = api_create(path, world.sessions, &key, &logger, error, sizeof error);
   cr_assert(api, "%s", error);
   loop = ev_loop_new(0);
-  admin = admin_create(
-      loop, &(struct admin_config){.routes = routes, .route_count = 2, .max_connections = 2 * API_PENDING_MAX}, error,
-      sizeof error);
+  admin = admin_create(loop, &(struct admin_config){.routes = routes, .route_count = 2}, error, sizeof error);
   cr_assert(admin, "%s", error);
 }
 
