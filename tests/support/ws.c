@@ -1,5 +1,5 @@
-/* See tests/chaos/ws.h. */
-#include "tests/chaos/ws.h"
+/* See tests/support/ws.h. */
+#include "tests/support/ws.h"
 
 #include "common/mem.h"
 
@@ -179,7 +179,7 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int events) {
 }
 
 struct ws *ws_connect(struct ev_loop *loop, uint16_t port, const struct ws_events *events, void *arg) {
-  static const char upgrade[] = "GET /v1 HTTP/1.1\r\nHost: chaos\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+  static const char upgrade[] = "GET /v1 HTTP/1.1\r\nHost: heya\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                                 "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
                                 "Sec-WebSocket-Protocol: heya.v1.proto\r\n\r\n";
   struct ws *ws = xcalloc(1, sizeof *ws);

@@ -1,7 +1,7 @@
 /* A WebSocket client in an event loop (RFC 6455): hundreds of them in one process, none of which ever waits. Frames
  * are as small as the protocol allows: whole messages, binary, masked with zero. */
-#ifndef HEYA_TESTS_CHAOS_WS_H
-#define HEYA_TESTS_CHAOS_WS_H
+#ifndef HEYA_TESTS_SUPPORT_WS_H
+#define HEYA_TESTS_SUPPORT_WS_H
 
 #include "common/buf.h"
 #include "common/bytes.h"

@@ -1,5 +1,5 @@
-/* See tests/chaos/usage.h. /proc/PID/stat: proc(5). */
-#include "tests/chaos/usage.h"
+/* See tests/support/usage.h. /proc/PID/stat: proc(5). */
+#include "tests/support/usage.h"
 
 #include "common/clock.h"
 

@@ -1,10 +1,10 @@
 /* What a server has used and done so far: the processor time that the kernel counts, and its own metrics. Two of them
  * around a stretch of time tell what happened in it. */
-#ifndef HEYA_TESTS_CHAOS_USAGE_H
-#define HEYA_TESTS_CHAOS_USAGE_H
+#ifndef HEYA_TESTS_SUPPORT_USAGE_H
+#define HEYA_TESTS_SUPPORT_USAGE_H
 
-#include "tests/chaos/servers.h"
 #include "tests/support/http_client.h"
+#include "tests/support/servers.h"
 
 struct usage {
   uint64_t at_us; /* monotonic */
