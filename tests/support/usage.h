@@ -6,6 +6,14 @@
 #include "tests/support/http_client.h"
 #include "tests/support/servers.h"
 
+/* User and system time of a process so far, in seconds; 0 when there is none. The kernel counts in hundredths. */
+double usage_cpu_s(pid_t pid);
+/* Of the whole machine: what was not idle. */
+double usage_machine_cpu_s(void);
+/* Memory of a process, in bytes; what it shares with others is shared out (Pss). Else, where one may not read that,
+ * all that is resident. 0 when there is none. */
+uint64_t usage_memory_bytes(pid_t pid);
+
 struct usage {
   uint64_t at_us; /* monotonic */
   double cpu_s;   /* user and system */
