@@ -28,6 +28,7 @@ SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client w
 UNIT_SRC    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 KINDS_SRC   := $(patsubst tests/kinds/%.c,%,$(wildcard tests/kinds/*.c))
 HARNESS_SRC := kind_harness kind_harness_time kind_harness_room
+LOAD_SRC    := frame histogram schedule wire
 CHAOS_SRC   := $(patsubst tests/chaos/%.c,%,$(wildcard tests/chaos/*.c))
 INTEGRATION_SRC := $(patsubst tests/integration/%.c,%,$(wildcard tests/integration/*.c))
 
@@ -74,6 +75,7 @@ KINDS_OBJ   := $(call objects,tests/kinds,$(KINDS_SRC)) $(filter $(B)/worker/kin
 HARNESS_OBJ := $(call objects,tests,$(HARNESS_SRC)) $(call objects,worker,frames queue) $(call objects,common,buf) \
                $(filter-out %/lua.o,$(PROTO_OBJ))
 INTEGRATION_OBJ := $(call objects,tests/integration,$(INTEGRATION_SRC))
+LOAD_OBJ    := $(call objects,tests/load,$(LOAD_SRC))
 CHAOS_OBJ   := $(call objects,tests/chaos,$(CHAOS_SRC))
 
 .PHONY: all
@@ -84,6 +86,7 @@ $(B)/libcommon.a: $(COMMON_OBJ)
 $(B)/libgateway.a: $(GATEWAY_OBJ)
 $(B)/libworker.a: $(WORKER_OBJ)
 $(B)/libsupport.a: $(SUPPORT_OBJ)
+$(B)/libload.a: $(LOAD_OBJ)
 $(B)/libheya-kind-harness.a: $(HARNESS_OBJ)
 $(B)/lib%.a:
 	@rm -f $@
@@ -109,7 +112,7 @@ $(B)/words-none.so: CPPFLAGS += -DWORDS_PROTO_ONLY -Dheya_payloads=something_els
 $(WORDS): tests/support/words_kind.c $(B)/gen/tests/support/words.pb-c.c worker/kind.h proto/payload.h | $(GEN_H)
 	$(Q)$(CC) $(CPPFLAGS) $(filter-out -MD -MP,$(CFLAGS)) $(LDFLAGS) -fPIC -shared -Wl,-z,lazy -o $@ $(filter %.c,$^)
 
-$(B)/unit: $(UNIT_OBJ) $(B)/libsupport.a $(B)/libgateway.a $(B)/libworker.a $(B)/libcommon.a $(B)/libproto.a | $(WORDS)
+$(B)/unit: $(UNIT_OBJ) $(B)/libload.a $(B)/libsupport.a $(B)/libgateway.a $(B)/libworker.a $(B)/libcommon.a $(B)/libproto.a | $(WORDS)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(GATEWAY_LIBS) $(WORKER_LIBS) $(LIBS)
 # The kinds in the harness, which is their room: without libworker.
 $(B)/kinds: $(KINDS_OBJ) $(B)/libheya-kind-harness.a $(B)/libcommon.a
