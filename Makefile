@@ -28,7 +28,8 @@ SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client w
 UNIT_SRC    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 KINDS_SRC   := $(patsubst tests/kinds/%.c,%,$(wildcard tests/kinds/*.c))
 HARNESS_SRC := kind_harness kind_harness_time kind_harness_room
-LOAD_SRC    := frame histogram schedule wire
+LOAD_SRC    := bench crowd frame histogram load options pacer progress report schedule site site_usage wire \
+               arena broadcast chat1000 churn failover hold idle live
 CHAOS_SRC   := $(patsubst tests/chaos/%.c,%,$(wildcard tests/chaos/*.c))
 INTEGRATION_SRC := $(patsubst tests/integration/%.c,%,$(wildcard tests/integration/*.c))
 
@@ -122,6 +123,9 @@ $(B)/integration: $(INTEGRATION_OBJ) $(B)/libsupport.a $(B)/libcommon.a $(B)/lib
 
 $(B)/chaos: $(CHAOS_OBJ) $(B)/libsupport.a $(B)/libcommon.a $(B)/libproto.a | $(B)/poison.so
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lm
+
+$(B)/heya-bench: $(B)/tests/load/main.o $(B)/libload.a $(B)/libsupport.a $(B)/libcommon.a $(B)/libproto.a
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 .SECONDARY: $(GEN_C) $(GEN_H)
 # Generated code: protobuf-c messages and the Redis functions as C strings. Third-party style, so fewer warnings.
