@@ -26,11 +26,13 @@ WORKER_SRC  := options worker_metrics effects answer config queue frames command
                kinds/registry kinds/shared kinds/chat kinds/gomoku kinds/gomoku_board kinds/gomoku_state kinds/live kinds/live_state \
                kinds/arena kinds/arena_view kinds/arena_state kinds/lobby kinds/lobby_list kinds/lobby_quick kinds/lobby_gather \
                kinds/lobby_match kinds/lobby_state $(LUA_SRC:%=lua/%)
-SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client wait fake_store fake_clients fake_gateway \
-               partition_bench worker_store
+SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client wait servers servers_ready usage ws \
+               fake_store fake_clients fake_gateway partition_bench worker_store
 UNIT_SRC    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 KINDS_SRC   := $(patsubst tests/kinds/%.c,%,$(wildcard tests/kinds/*.c))
 HARNESS_SRC := kind_harness kind_harness_time kind_harness_ask kind_harness_room
+LOAD_SRC    := bench crowd frame histogram load options pacer progress report schedule site site_usage wire \
+               arena broadcast chat1000 churn failover hold idle live
 CHAOS_SRC   := $(patsubst tests/chaos/%.c,%,$(wildcard tests/chaos/*.c))
 INTEGRATION_SRC := $(patsubst tests/integration/%.c,%,$(wildcard tests/integration/*.c))
 
@@ -77,6 +79,7 @@ KINDS_OBJ   := $(call objects,tests/kinds,$(KINDS_SRC)) $(filter $(B)/worker/kin
 HARNESS_OBJ := $(call objects,tests,$(HARNESS_SRC)) $(call objects,worker,frames queue) $(call objects,common,buf) \
                $(filter-out %/lua.o,$(PROTO_OBJ))
 INTEGRATION_OBJ := $(call objects,tests/integration,$(INTEGRATION_SRC))
+LOAD_OBJ    := $(call objects,tests/load,$(LOAD_SRC))
 CHAOS_OBJ   := $(call objects,tests/chaos,$(CHAOS_SRC))
 
 .PHONY: all
@@ -87,6 +90,7 @@ $(B)/libcommon.a: $(COMMON_OBJ)
 $(B)/libgateway.a: $(GATEWAY_OBJ)
 $(B)/libworker.a: $(WORKER_OBJ)
 $(B)/libsupport.a: $(SUPPORT_OBJ)
+$(B)/libload.a: $(LOAD_OBJ)
 $(B)/libheya-kind-harness.a: $(HARNESS_OBJ)
 $(B)/lib%.a:
 	@rm -f $@
@@ -114,7 +118,7 @@ $(B)/words-none.so: CPPFLAGS += -DWORDS_PROTO_ONLY -Dheya_payloads=something_els
 $(WORDS): tests/support/words_kind.c $(B)/gen/tests/support/words.pb-c.c worker/kind.h proto/payload.h | $(GEN_H)
 	$(Q)$(CC) $(CPPFLAGS) $(filter-out -MD -MP,$(CFLAGS)) $(LDFLAGS) -fPIC -shared -Wl,-z,lazy -o $@ $(filter %.c,$^)
 
-$(B)/unit: $(UNIT_OBJ) $(B)/libsupport.a $(B)/libgateway.a $(B)/libworker.a $(B)/libcommon.a $(B)/libproto.a | $(WORDS)
+$(B)/unit: $(UNIT_OBJ) $(B)/libload.a $(B)/libsupport.a $(B)/libgateway.a $(B)/libworker.a $(B)/libcommon.a $(B)/libproto.a | $(WORDS)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(GATEWAY_LIBS) $(WORKER_LIBS) $(LIBS)
 # The kinds in the harness, which is their room: without libworker.
 $(B)/kinds: $(KINDS_OBJ) $(B)/libheya-kind-harness.a $(B)/libcommon.a
@@ -124,6 +128,9 @@ $(B)/integration: $(INTEGRATION_OBJ) $(B)/libsupport.a $(B)/libcommon.a $(B)/lib
 
 $(B)/chaos: $(CHAOS_OBJ) $(B)/libsupport.a $(B)/libcommon.a $(B)/libproto.a | $(B)/poison.so
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lm
+
+$(B)/heya-bench: $(B)/tests/load/main.o $(B)/libload.a $(B)/libsupport.a $(B)/libcommon.a $(B)/libproto.a
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 .SECONDARY: $(GEN_C) $(GEN_H)
 # Generated code: protobuf-c messages and the Redis functions as C strings. Third-party style, so fewer warnings.

@@ -10,7 +10,7 @@
 
 #include "tests/chaos/book.h"
 #include "tests/chaos/rounds.h"
-#include "tests/chaos/ws.h"
+#include "tests/support/ws.h"
 
 #include "proto/client.pb-c.h"
 

@@ -3,7 +3,7 @@
 #define HEYA_TESTS_CHAOS_FAULTS_H
 
 #include "tests/chaos/proxy.h"
-#include "tests/chaos/servers.h"
+#include "tests/support/servers.h"
 
 #define FAULT_KINDS 16
 

@@ -165,7 +165,7 @@ static struct verdict judge(struct chaos *chaos, bool settled) {
 
 static int run(struct chaos *chaos, uint32_t clients) {
   chaos->loop = ev_default_loop(0);
-  chaos->servers.fsync_always = chaos->faults.redis_kill;
+  chaos->servers.aof = chaos->faults.redis_kill ? SERVERS_AOF_ALWAYS : SERVERS_AOF_EVERYSEC;
   if (!start(chaos, clients)) {
     fprintf(stderr, "chaos: cannot start: %s\n", chaos->servers.dir);
     return 1;

@@ -4,7 +4,7 @@
 #include "tests/chaos/crowd.h"
 #include "tests/chaos/measure.h"
 #include "tests/chaos/samples.h"
-#include "tests/chaos/usage.h"
+#include "tests/support/usage.h"
 
 #include "common/clock.h"
 #include "common/mem.h"

@@ -52,12 +52,12 @@ static bool nobody_waits(void *arg) {
 /* Once. */
 static bool kill_owner(struct failover *failover, unsigned index) {
   struct stage *stage = &failover->stage;
-  struct stage_owner owners[STAGE_PARTITIONS];
+  struct servers_owner owners[SERVERS_PARTITIONS];
   struct server *worker = &stage->servers.workers[index];
   stage_owners(stage, owners);
   for (unsigned room = 0; room < ROOMS; room++) {
     const char *id = stage->swarm.clients[room * 4].room_id;
-    const struct stage_owner *owner = &owners[room_partition(id, strlen(id), STAGE_PARTITIONS)];
+    const struct servers_owner *owner = &owners[room_partition(id, strlen(id), SERVERS_PARTITIONS)];
     failover->epochs[room] = owner->worker == index ? owner->epoch : 0;
     failover->waiting += owner->worker == index;
   }

@@ -301,9 +301,9 @@ static void draw_people(struct lounge *lounge, unsigned seed) {
 }
 
 static unsigned lobbys_worker(struct lounge *lounge) {
-  struct stage_owner owners[STAGE_PARTITIONS];
+  struct servers_owner owners[SERVERS_PARTITIONS];
   stage_owners(&lounge->stage, owners);
-  return owners[room_partition(LOBBY, strlen(LOBBY), STAGE_PARTITIONS)].worker;
+  return owners[room_partition(LOBBY, strlen(LOBBY), SERVERS_PARTITIONS)].worker;
 }
 
 static bool half_answered(void *arg) {
@@ -331,7 +331,7 @@ static bool all_wait(struct lounge *lounge) {
   if (!await_answers(lounge, asked)) return false;
   if (!run_until(lounge->stage.loop, PATIENCE_S, half_matched, lounge)) return false;
   owner = lobbys_worker(lounge);
-  if (owner == STAGE_NOBODY) return false;
+  if (owner == SERVERS_NOBODY) return false;
   servers_kill(&lounge->stage.servers.workers[owner]);
   return await_inside(lounge);
 }

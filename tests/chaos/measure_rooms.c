@@ -109,12 +109,12 @@ static bool is_spoilt(const struct many *many) {
 
 /* Names for so many rooms that all lie in partitions of this worker. */
 static void name_rooms(struct many *many, unsigned worker) {
-  struct stage_owner owners[STAGE_PARTITIONS];
+  struct servers_owner owners[SERVERS_PARTITIONS];
   char id[ROOM_ID_MAX + 1];
   stage_owners(&many->stage, owners);
   for (unsigned n = 0, i = 0; n < ROOMS; i++) {
     int len = snprintf(id, sizeof id, "chat/r%u", i);
-    if (owners[room_partition(id, (size_t)len, STAGE_PARTITIONS)].worker != worker) continue;
+    if (owners[room_partition(id, (size_t)len, SERVERS_PARTITIONS)].worker != worker) continue;
     memcpy(many->people[n / EACH].seats[n % EACH].room, id, (size_t)len + 1);
     n++;
   }

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #define PATIENCE_S 30
-#define CALM_S     1.2 /* nobody lets go of a partition that he has for less than a second */
 
 static bool fails(const char *what) {
   fprintf(stderr, "chaos: %s within %d s\n", what, PATIENCE_S);
@@ -19,80 +18,17 @@ static bool fails(const char *what) {
 
 /* ---- servers ---- */
 
-static bool redis_answers(void *arg) {
-  struct stage *stage = arg;
-  if (stage->redis) redisFree(stage->redis);
-  stage->redis = redisConnectUnix(stage->servers.redis_socket);
-  if (!stage->redis || stage->redis->err) return false;
-  redisReply *reply = redisCommand(stage->redis, "PING");
-  bool answers = reply && reply->type == REDIS_REPLY_STATUS;
-  if (reply) freeReplyObject(reply);
-  return answers;
-}
-
-static bool server_listens(void *arg) {
-  const struct server *server = arg;
-  return port_listens(server->admin_port) && (!server->port || server->role != 'g' || port_listens(server->port));
-}
-
 bool stage_wait_for_server(struct stage *stage, struct server *server) {
-  return run_until(stage->loop, PATIENCE_S, server_listens, server) || fails("a server does not listen");
+  (void)stage;
+  return servers_wait_for(server);
 }
 
-/* The worker whose process Redis names. */
-static unsigned worker_of(const struct stage *stage, const redisReply *pid) {
-  for (unsigned i = 0; i < SERVERS_MAX; i++) {
-    const struct server *server = &stage->servers.workers[i];
-    if (pid && pid->type == REDIS_REPLY_STRING && server->state == SERVER_UP &&
-        server->pid == (pid_t)strtol(pid->str, NULL, 10))
-      return i;
-  }
-  return STAGE_NOBODY;
-}
-
-static redisReply *next_reply(struct stage *stage) {
-  void *reply = NULL;
-  return redisGetReply(stage->redis, &reply) == REDIS_OK ? reply : NULL;
-}
-
-/* All questions at once, twice: the clients of this process wait meanwhile. */
-void stage_owners(struct stage *stage, struct stage_owner owners[STAGE_PARTITIONS]) {
-  for (unsigned p = 0; p < STAGE_PARTITIONS; p++)
-    redisAppendCommand(stage->redis, "HMGET heya:part:%u:owner worker epoch", p);
-  redisReply *held[STAGE_PARTITIONS];
-  for (unsigned p = 0; p < STAGE_PARTITIONS; p++) held[p] = next_reply(stage);
-  for (unsigned p = 0; p < STAGE_PARTITIONS; p++) {
-    bool known = held[p] && held[p]->type == REDIS_REPLY_ARRAY && held[p]->elements == 2 &&
-                 held[p]->element[0]->str && held[p]->element[1]->str;
-    owners[p] = (struct stage_owner){.epoch = known ? strtoull(held[p]->element[1]->str, NULL, 10) : 0};
-    redisAppendCommand(stage->redis, "HGET heya:worker:%s pid", known ? held[p]->element[0]->str : "");
-  }
-  for (unsigned p = 0; p < STAGE_PARTITIONS; p++) {
-    redisReply *pid = next_reply(stage);
-    owners[p].worker = worker_of(stage, pid);
-    if (pid) freeReplyObject(pid);
-    if (held[p]) freeReplyObject(held[p]);
-  }
-}
-
-static bool is_balanced(void *arg) {
-  struct stage *stage = arg;
-  struct stage_owner owners[STAGE_PARTITIONS];
-  unsigned held[SERVERS_MAX + 1] = {0}, least = STAGE_PARTITIONS, most = 0;
-  stage_owners(stage, owners);
-  for (unsigned p = 0; p < STAGE_PARTITIONS; p++) held[owners[p].worker]++;
-  for (unsigned i = 0; i < SERVERS_MAX; i++) {
-    if (stage->servers.workers[i].state != SERVER_UP) continue;
-    if (held[i] < least) least = held[i];
-    if (held[i] > most) most = held[i];
-  }
-  return !held[STAGE_NOBODY] && most - least <= 1;
+void stage_owners(struct stage *stage, struct servers_owner owners[SERVERS_PARTITIONS]) {
+  servers_owners(&stage->servers, stage->redis, owners);
 }
 
 bool stage_balance(struct stage *stage) {
-  if (!run_until(stage->loop, PATIENCE_S, is_balanced, stage)) return fails("partitions are not shared out");
-  run_until(stage->loop, CALM_S, NULL, NULL);
-  return true;
+  return servers_balance(&stage->servers, stage->redis);
 }
 
 bool stage_open(struct stage *stage) {
@@ -101,14 +37,7 @@ bool stage_open(struct stage *stage) {
 }
 
 bool stage_start(struct stage *stage, unsigned workers, unsigned gateways) {
-  struct servers *servers = &stage->servers;
-  servers_start(&servers->redis);
-  if (!run_until(stage->loop, PATIENCE_S, redis_answers, stage)) return fails("Redis does not answer");
-  for (unsigned i = 0; i < workers; i++) servers_start(&servers->workers[i]);
-  for (unsigned i = 0; i < gateways; i++) servers_start(&servers->gateways[i]);
-  for (unsigned i = 0; i < gateways; i++)
-    if (!stage_wait_for_server(stage, &servers->gateways[i])) return false;
-  return stage_balance(stage);
+  return servers_begin(&stage->servers, workers, gateways, &stage->redis);
 }
 
 /* ---- clients ---- */

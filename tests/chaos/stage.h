@@ -4,12 +4,7 @@
 #define HEYA_TESTS_CHAOS_STAGE_H
 
 #include "tests/chaos/client.h"
-#include "tests/chaos/servers.h"
-
-#define STAGE_PARTITIONS 16 /* the default of the servers */
-#define STAGE_NOBODY     SERVERS_MAX
-
-struct redisContext;
+#include "tests/support/servers_ready.h"
 
 struct stage {
   struct ev_loop *loop;
@@ -18,12 +13,6 @@ struct stage {
   struct book book;
   struct rounds rounds;
   struct swarm swarm;
-};
-
-/* As Redis says it. */
-struct stage_owner {
-  unsigned worker; /* index in servers.workers; STAGE_NOBODY: free, or one that is no more */
-  uint64_t epoch;
 };
 
 /* Nothing runs yet; worker_args and gateway_args of the servers may be set now. Those that wait return false, with a
@@ -39,7 +28,7 @@ bool stage_populate(struct stage *stage, uint32_t clients, double rate, unsigned
 bool stage_check(struct stage *stage);
 void stage_close(struct stage *stage);
 
-void stage_owners(struct stage *stage, struct stage_owner owners[STAGE_PARTITIONS]);
+void stage_owners(struct stage *stage, struct servers_owner owners[SERVERS_PARTITIONS]);
 /* Waits until the living workers own even shares, and then for what is under way to end. */
 bool stage_balance(struct stage *stage);
 /* Waits until the gateway or worker answers on its admin port. */

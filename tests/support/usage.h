@@ -1,10 +1,18 @@
 /* What a server has used and done so far: the processor time that the kernel counts, and its own metrics. Two of them
  * around a stretch of time tell what happened in it. */
-#ifndef HEYA_TESTS_CHAOS_USAGE_H
-#define HEYA_TESTS_CHAOS_USAGE_H
+#ifndef HEYA_TESTS_SUPPORT_USAGE_H
+#define HEYA_TESTS_SUPPORT_USAGE_H
 
-#include "tests/chaos/servers.h"
 #include "tests/support/http_client.h"
+#include "tests/support/servers.h"
+
+/* User and system time of a process so far, in seconds; 0 when there is none. The kernel counts in hundredths. */
+double usage_cpu_s(pid_t pid);
+/* Of the whole machine: what was not idle. */
+double usage_machine_cpu_s(void);
+/* Memory of a process, in bytes; what it shares with others is shared out (Pss). Else, where one may not read that,
+ * all that is resident. 0 when there is none. */
+uint64_t usage_memory_bytes(pid_t pid);
 
 struct usage {
   uint64_t at_us; /* monotonic */

@@ -1,5 +1,5 @@
-/* See tests/chaos/ws.h. */
-#include "tests/chaos/ws.h"
+/* See tests/support/ws.h. */
+#include "tests/support/ws.h"
 
 #include "common/mem.h"
 
@@ -15,6 +15,8 @@
 #define OP_PING   9
 #define OP_PONG   10
 
+#define CHUNK_BYTES 65536 /* read at a time */
+
 struct ws {
   struct ev_loop *loop;
   const struct ws_events *events;
@@ -24,8 +26,9 @@ struct ws {
   bool upgraded;
   bool *freed; /* set when a callback frees it */
   unsigned close_code;
-  struct buf in, out;
-  size_t sent; /* of out */
+  struct buf in;  /* the begin of a frame whose end has not come; mostly nothing, and then without memory */
+  struct buf out; /* what the socket did not take */
+  size_t sent;    /* of out */
 };
 
 static void finish(struct ws *ws) {
@@ -87,6 +90,17 @@ void ws_send(struct ws *ws, struct bytes message) {
   if (!ev_is_active(&ws->writing)) flush(ws);
 }
 
+void ws_send_frame(struct ws *ws, struct bytes whole) {
+  size_t sent = 0;
+  if (ws->out.len == 0) { /* the usual case: nothing is copied */
+    ssize_t n = send(ws->fd, whole.data, whole.len, MSG_NOSIGNAL);
+    if (n > 0) sent = (size_t)n;
+  }
+  if (sent == whole.len) return;
+  buf_append(&ws->out, (const char *)whole.data + sent, whole.len - sent);
+  ev_io_start(ws->loop, &ws->writing);
+}
+
 static void on_writable(struct ev_loop *loop, ev_io *io, int events) {
   (void)loop, (void)events;
   flush(io->data);
@@ -94,23 +108,19 @@ static void on_writable(struct ev_loop *loop, ev_io *io, int events) {
 
 /* ---- in ---- */
 
-/* Takes the response to the upgrade; false when it is not one. */
-static bool take_response(struct ws *ws) {
-  const char *end_of_head = memmem(ws->in.data, ws->in.len, "\r\n\r\n", 4);
-  if (!end_of_head) return true;
-  if (ws->in.len < 12 || memcmp(ws->in.data, "HTTP/1.1 101", 12) != 0) return false;
-  size_t n = (size_t)(end_of_head + 4 - (const char *)ws->in.data);
-  memmove(ws->in.data, ws->in.data + n, ws->in.len - n);
-  ws->in.len -= n;
+/* Takes the response to the upgrade; how long it was, 0 when it is not all there. *fine is whether it is one. */
+static size_t take_response(struct ws *ws, struct bytes in, bool *fine) {
+  const char *end_of_head = memmem(in.data, in.len, "\r\n\r\n", 4);
+  *fine = in.len < 12 || memcmp(in.data, "HTTP/1.1 101", 12) == 0;
+  if (!end_of_head || !*fine) return 0;
   ws->upgraded = true;
   ws->events->open(ws->arg);
-  return true;
+  return (size_t)(end_of_head + 4 - (const char *)in.data);
 }
 
-/* The length of the next whole frame and where its payload begins; 0 when it is not all there. */
-static size_t whole_frame(const struct ws *ws, size_t at, size_t *payload_at) {
-  const uint8_t *head = (const uint8_t *)ws->in.data + at;
-  size_t left = ws->in.len - at, n = 2;
+/* The length of the frame at the begin, and where its payload begins; 0 when it is not all there. */
+static size_t whole_frame(const uint8_t *head, size_t left, size_t *payload_at) {
+  size_t n = 2;
   if (left < 2) return 0;
   uint64_t len = head[1] & 127;
   unsigned more = len == 126 ? 2 : len == 127 ? 8 : 0;
@@ -118,7 +128,7 @@ static size_t whole_frame(const struct ws *ws, size_t at, size_t *payload_at) {
   if (more) len = 0;
   for (unsigned i = 0; i < more; i++) len = len << 8 | head[n + i];
   n += more;
-  *payload_at = at + n;
+  *payload_at = n;
   return left - n >= len ? n + len : 0;
 }
 
@@ -139,60 +149,70 @@ static void take_frame(struct ws *ws, uint8_t opcode, struct bytes payload) {
   }
 }
 
-/* False when a callback freed the connection. */
-static bool take_frames(struct ws *ws) {
-  bool freed = false;
+/* How much of it was taken. `freed`: a callback freed the connection; `fine`: it is HTTP and WebSocket. */
+static size_t take(struct ws *ws, struct bytes in, bool *freed, bool *fine) {
   size_t at = 0, payload_at = 0, len;
-  ws->freed = &freed;
-  while ((len = whole_frame(ws, at, &payload_at))) {
-    uint8_t opcode = (uint8_t)ws->in.data[at] & 15;
-    take_frame(ws, opcode, bytes_of(ws->in.data + payload_at, at + len - payload_at));
-    if (freed) return false;
+  ws->freed = freed;
+  if (!ws->upgraded) at = take_response(ws, in, fine);
+  if (*freed || !ws->upgraded) return at;
+  const uint8_t *data = in.data;
+  while ((len = whole_frame(data + at, in.len - at, &payload_at))) {
+    take_frame(ws, data[at] & 15, bytes_of(data + at + payload_at, len - payload_at));
     at += len;
+    if (*freed) break;
   }
-  ws->freed = NULL;
-  memmove(ws->in.data, ws->in.data + at, ws->in.len - at);
-  ws->in.len -= at;
-  return true;
+  return at;
 }
 
+/* One read for each readiness, into a buffer that all connections share, since hardly any frame is ever cut. */
 static void on_readable(struct ev_loop *loop, ev_io *io, int events) {
   struct ws *ws = io->data;
+  uint8_t chunk[CHUNK_BYTES];
+  bool freed = false, fine = true;
   (void)loop, (void)events;
-  ssize_t n;
-  do {
-    char *room = (char *)buf_reserve(&ws->in, 16384);
-    n = recv(ws->fd, room, 16384, 0);
-    if (n > 0) ws->in.len += (size_t)n;
-  } while (n == 16384);
+  ssize_t n = recv(ws->fd, chunk, sizeof chunk, 0);
   bool over = n == 0 || (n < 0 && errno != EAGAIN);
-  if (!ws->upgraded && ws->in.len) {
-    bool freed = false;
-    ws->freed = &freed;
-    bool fine = take_response(ws);
+  if (n > 0 && ws->in.len == 0) {
+    size_t taken = take(ws, bytes_of(chunk, (size_t)n), &freed, &fine);
     if (freed) return;
-    ws->freed = NULL;
-    over = over || !fine;
+    if (taken < (size_t)n) buf_append(&ws->in, chunk + taken, (size_t)n - taken);
+  } else if (n > 0) {
+    buf_append(&ws->in, chunk, (size_t)n);
+    struct buf whole = ws->in; /* a callback may free the connection, and what it is told must stay */
+    ws->in = (struct buf){0};
+    size_t taken = take(ws, buf_bytes(&whole), &freed, &fine);
+    if (!freed && taken < whole.len) {
+      buf_consume(&whole, taken);
+      ws->in = whole;
+    } else {
+      buf_close(&whole);
+    }
+    if (freed) return;
   }
-  if (ws->upgraded && !take_frames(ws)) return;
-  if (over) end(ws);
+  ws->freed = NULL;
+  if (over || !fine) end(ws);
 }
 
 struct ws *ws_connect(struct ev_loop *loop, uint16_t port, const struct ws_events *events, void *arg) {
-  static const char upgrade[] = "GET /v1 HTTP/1.1\r\nHost: chaos\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return ws_connect_to(loop, &address, events, arg);
+}
+
+struct ws *ws_connect_to(struct ev_loop *loop, const struct sockaddr_in *address, const struct ws_events *events,
+                         void *arg) {
+  static const char upgrade[] = "GET /v1 HTTP/1.1\r\nHost: heya\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                                 "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
                                 "Sec-WebSocket-Protocol: heya.v1.proto\r\n\r\n";
   struct ws *ws = xcalloc(1, sizeof *ws);
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
   int on = 1;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   ws->loop = loop;
   ws->events = events;
   ws->arg = arg;
   ws->close_code = 1006;
   ws->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   setsockopt(ws->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  connect(ws->fd, (struct sockaddr *)&address, sizeof address); /* how it ended shows when reading */
+  connect(ws->fd, (const struct sockaddr *)address, sizeof *address); /* how it ended shows when reading */
   buf_append(&ws->out, upgrade, sizeof upgrade - 1);
   ev_io_init(&ws->reading, on_readable, ws->fd, EV_READ);
   ev_io_init(&ws->writing, on_writable, ws->fd, EV_WRITE);

@@ -1,5 +1,5 @@
-/* See tests/chaos/servers.h. */
-#include "tests/chaos/servers.h"
+/* See tests/support/servers.h. */
+#include "tests/support/servers.h"
 
 #include "common/clock.h"
 
@@ -84,8 +84,8 @@ static void further(struct words *words, const char *const *args) {
 
 static void redis_words(const struct servers *servers, struct words *words) {
   static const char *const fixed[] = {
-      "--port",      "0",  "--appendonly",           "yes",   "--save", "", "--maxmemory-policy", "noeviction",
-      "--daemonize", "no", "--enable-debug-command", "local", NULL};
+      "--port", "0", "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no", "--enable-debug-command",
+      "local",  NULL};
   word(words, "redis-server");
   further(words, fixed);
   word(words, "--unixsocket");
@@ -93,7 +93,9 @@ static void redis_words(const struct servers *servers, struct words *words) {
   word(words, "--dir");
   word(words, "%s", servers->dir);
   word(words, "--appendfsync");
-  word(words, "%s", servers->fsync_always ? "always" : "everysec");
+  word(words, "%s", servers->aof == SERVERS_AOF_ALWAYS ? "always" : "everysec");
+  word(words, "--appendonly");
+  word(words, "%s", servers->aof == SERVERS_AOF_NO ? "no" : "yes");
 }
 
 static void server_words(const struct server *server, struct words *words) {
@@ -217,7 +219,7 @@ static void server_init(struct servers *servers, struct server *server, char rol
 bool servers_open(struct servers *servers, struct ev_loop *loop, const char *redis_url) {
   const char *given = getenv("HEYA_BIN_DIR");
   servers->loop = loop;
-  snprintf(servers->dir, sizeof servers->dir, "%s/heya-chaos.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+  snprintf(servers->dir, sizeof servers->dir, "%s/heya-servers.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
   if (!mkdtemp(servers->dir)) return false;
   ssize_t len = readlink("/proc/self/exe", servers->programs, sizeof servers->programs - 1);
   char *slash = len > 0 ? strrchr(servers->programs, '/') : NULL;

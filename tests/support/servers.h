@@ -1,7 +1,7 @@
 /* The processes under test: a Redis, workers and gateways, in one temporary directory, on loopback ports that were
  * free. They are started, stopped, killed and watched without ever waiting; one that ends by itself is a fault. */
-#ifndef HEYA_TESTS_CHAOS_SERVERS_H
-#define HEYA_TESTS_CHAOS_SERVERS_H
+#ifndef HEYA_TESTS_SUPPORT_SERVERS_H
+#define HEYA_TESTS_SUPPORT_SERVERS_H
 
 #include <ev.h>
 #include <stdbool.h>
@@ -15,6 +15,13 @@ enum server_state {
   SERVER_UP,      /* running, as far as one knows */
   SERVER_STOPPED, /* SIGSTOP */
   SERVER_ENDING,  /* SIGTERM was sent */
+};
+
+/* When Redis writes its file. */
+enum servers_aof {
+  SERVERS_AOF_EVERYSEC, /* the default, as in operation */
+  SERVERS_AOF_ALWAYS,
+  SERVERS_AOF_NO, /* never: for comparisons with what keeps nothing */
 };
 
 struct servers;
@@ -40,7 +47,8 @@ struct server {
 struct servers {
   struct ev_loop *loop;
   char dir[128], programs[256], redis_socket[160], redis_url[200];
-  bool fsync_always, keep_dir;
+  enum servers_aof aof;
+  bool keep_dir;
   const char *const *worker_args, *const *gateway_args; /* NULL-terminated, or NULL */
   struct server redis, workers[SERVERS_MAX], gateways[SERVERS_MAX];
   uint64_t crashes;    /* ended by themselves, or badly */

@@ -1,5 +1,5 @@
-/* See tests/chaos/usage.h. /proc/PID/stat: proc(5). */
-#include "tests/chaos/usage.h"
+/* See tests/support/usage.h. What is in /proc: proc(5). */
+#include "tests/support/usage.h"
 
 #include "common/clock.h"
 
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static double cpu_of(pid_t pid) {
+double usage_cpu_s(pid_t pid) {
   char path[64], text[1024];
   unsigned long long user = 0, system = 0;
   snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
@@ -23,9 +23,36 @@ static double cpu_of(pid_t pid) {
   return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
+double usage_machine_cpu_s(void) {
+  unsigned long long user, nice, system, idle, waiting, hard, soft;
+  FILE *file = fopen("/proc/stat", "r");
+  if (!file) return 0;
+  int n =
+      fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &waiting, &hard, &soft);
+  fclose(file);
+  return n == 7 ? (double)(user + nice + system + hard + soft) / (double)sysconf(_SC_CLK_TCK) : 0;
+}
+
+/* The kilobytes after this name in a file of /proc/PID, in bytes. */
+static uint64_t memory_in(pid_t pid, const char *name, const char *key) {
+  char path[64], line[256];
+  unsigned long long kb = 0;
+  snprintf(path, sizeof path, "/proc/%ld/%s", (long)pid, name);
+  FILE *file = fopen(path, "r");
+  while (file && fgets(line, sizeof line, file))
+    if (strncmp(line, key, strlen(key)) == 0) kb = strtoull(line + strlen(key), NULL, 10);
+  if (file) fclose(file);
+  return kb * 1024;
+}
+
+uint64_t usage_memory_bytes(pid_t pid) {
+  uint64_t bytes = memory_in(pid, "smaps_rollup", "Pss:");
+  return bytes ? bytes : memory_in(pid, "status", "VmRSS:");
+}
+
 bool usage_read(struct usage *usage, const struct server *server) {
   char address[32];
-  *usage = (struct usage){.at_us = clock_monotonic_us(), .cpu_s = cpu_of(server->pid)};
+  *usage = (struct usage){.at_us = clock_monotonic_us(), .cpu_s = usage_cpu_s(server->pid)};
   if (server->role == 'r') return true;
   snprintf(address, sizeof address, "127.0.0.1:%u", (unsigned)server->admin_port);
   http_get(&usage->metrics, address, "/metrics");

@@ -1,0 +1,85 @@
+/* Many chat rooms: every line goes to all members of its room. At one rate, or at the highest that keeps a limit. */
+#include "tests/load/load.h"
+
+#include <inttypes.h>
+
+#define STEP         1.6  /* from rate to rate, until one is too high */
+#define PRECISION    1.06 /* then between the two, until they are so close */
+#define STEPS_MAX    24
+#define FIND_WARM_MS 700
+
+/* Nothing was lost and 99 of 100 deliveries were in time. */
+static bool keeps_limit(const struct load *load, const struct load_options *options) {
+  return !load->aborted && !load_lost(load) && !crowd_trouble(&load->crowd) && load->all.n &&
+         histogram_at(&load->all, 0.99) <= options->limit_ms * 1000;
+}
+
+/* Overload may break what a run breaks off: then all come in anew, into other rooms. What can never be right, at any
+ * load, is told at once. */
+static bool recover(struct load *load, struct bench *bench) {
+  const struct trouble *trouble = &load->crowd.trouble;
+  if (trouble->disorder || trouble->unreadable || load->delivered > load_expected(load)) {
+    crowd_report_trouble(&load->crowd);
+    report_wrong(&bench->report, "deliveries doubled, out of order or unreadable");
+    return false;
+  }
+  bool anew = trouble->lost || trouble->unasked || load_lost(load);
+  crowd_forgive(&load->crowd);
+  if (!anew) return true;
+  load_close(load);
+  return load_open(load, bench, bench->shape.rooms, bench->shape.members);
+}
+
+static bool try_rate(struct load *load, struct bench *bench, double rate, json_t *steps, bool *keeps) {
+  load_run(load, rate, FIND_WARM_MS, bench->shape.duration_ms);
+  *keeps = keeps_limit(load, bench->options);
+  double cpu_s = 0;
+  for (unsigned i = 0; i < bench->site.n_processes; i++) cpu_s += load->usage[1].cpu_s[i] - load->usage[0].cpu_s[i];
+  double cpu_us = load->window_delivered ? cpu_s * 1e6 / (double)load->window_delivered : 0;
+  report_say(&bench->report, "  %7.0f/s  p50 %8.2f  p99 %8.2f ms  late p99 %6.2f ms  %6.1f us/delivery  %s", rate,
+             (double)histogram_at(&load->all, 0.5) / 1000, (double)histogram_at(&load->all, 0.99) / 1000,
+             (double)histogram_at(&load->late, 0.99) / 1000, cpu_us,
+             *keeps          ? "kept"
+             : load->aborted ? "given up"
+                             : "not kept");
+  json_array_append_new(steps, json_pack("{s:f, s:o, s:o, s:f, s:b}", "rate", rate, "all_ms",
+                                         report_times_json(&load->all), "own_ms", report_times_json(&load->own),
+                                         "cpu_us_per_delivery", cpu_us, "kept", *keeps));
+  return *keeps || recover(load, bench);
+}
+
+static bool find(struct load *load, struct bench *bench) {
+  double low = 0, high = 0, rate = bench->shape.rate;
+  json_t *steps = json_array();
+  report_json(&bench->report, "steps", steps);
+  for (unsigned i = 0; i < STEPS_MAX && !bench->stopped; i++) {
+    bool keeps;
+    if (!try_rate(load, bench, rate, steps, &keeps)) return false;
+    if (keeps)
+      low = rate;
+    else
+      high = rate;
+    if (low > 0 && high > 0 && high / low <= PRECISION) break;
+    rate = high <= 0 ? low * STEP : low <= 0 ? high / STEP : (low + high) / 2;
+    if (rate < 1) break;
+  }
+  report_number(&bench->report, "highest_rate", "highest rate that keeps the limit", low, "commands/s");
+  if (low <= 0) report_wrong(&bench->report, "no rate keeps the limit");
+  return true;
+}
+
+bool scenario_broadcast(struct bench *bench) {
+  static struct load load;
+  const struct shape *shape = &bench->shape;
+  load = (struct load){0};
+  bool fine = load_open(&load, bench, shape->rooms, shape->members);
+  if (fine && bench->options->find) {
+    fine = find(&load, bench);
+  } else if (fine) {
+    report_number(&bench->report, "rate", "rate", shape->rate, "commands/s");
+    load_run(&load, shape->rate, bench->options->warm_up_ms, shape->duration_ms);
+    load_report(&load);
+  }
+  load_close(&load);
+  return fine;
+}

@@ -1,0 +1,109 @@
+/* What servers use, around a stretch of time: see tests/load/site.h. */
+#include "tests/load/site.h"
+
+#include "common/clock.h"
+#include "tests/support/usage.h"
+
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- processors ---- */
+
+void site_usage_read(const struct site *site, struct site_usage *usage) {
+  *usage = (struct site_usage){.at_us = clock_monotonic_us()};
+  for (unsigned i = 0; i < site->n_processes; i++) usage->cpu_s[i] = usage_cpu_s(site->processes[i].pid);
+  usage->self_s = usage_cpu_s(getpid());
+  usage->machine_s = usage_machine_cpu_s();
+}
+
+void site_report_cpu(const struct site *site, struct report *report, const struct site_usage *before,
+                     const struct site_usage *after, double n, const char *thing) {
+  double seconds = (double)(after->at_us - before->at_us) / 1e6, servers_s = 0;
+  double self_s = after->self_s - before->self_s, machine_s = after->machine_s - before->machine_s;
+  char text[512] = "", key[64], unit[64];
+  size_t len = 0;
+  json_t *each = json_object();
+  for (unsigned i = 0; i < site->n_processes; i++) {
+    double cpu_s = after->cpu_s[i] - before->cpu_s[i];
+    if (cpu_s < 0) cpu_s = 0; /* it is no more */
+    servers_s += cpu_s;
+    json_object_set_new(each, site->processes[i].name, json_real(cpu_s / seconds));
+    if (len < sizeof text)
+      len += (size_t)snprintf(text + len, sizeof text - len, "%s%s %.2f", i ? ", " : "", site->processes[i].name,
+                              cpu_s / seconds);
+  }
+  double others_s = machine_s - servers_s - self_s; /* the kernel counts in ticks: a little below 0 is nobody */
+  json_object_set_new(each, "generator", json_real(self_s / seconds));
+  json_object_set_new(each, "others", json_real(others_s / seconds));
+  report_json(report, "processors_busy", each);
+  report_say(report, "  processors busy: %s%sgenerator %.2f, others %.2f", text, len ? ", " : "", self_s / seconds,
+             others_s > 0 ? others_s / seconds : 0);
+  if (!site->n_processes || n <= 0) return;
+  snprintf(key, sizeof key, "cpu_us_per_%s", thing);
+  snprintf(unit, sizeof unit, "us per %s, all servers", thing);
+  report_number(report, key, "processor time", servers_s * 1e6 / n, unit);
+}
+
+/* ---- Redis ---- */
+
+static char *info(const struct site *site, const char *section) {
+  redisReply *reply = site->redis ? redisCommand(site->redis, "INFO %s", section) : NULL;
+  char *text = reply && reply->str ? strdup(reply->str) : NULL;
+  if (reply) freeReplyObject(reply);
+  return text;
+}
+
+void site_memory_read(const struct site *site, uint64_t bytes[SITE_PROCESSES_MAX]) {
+  for (unsigned i = 0; i < site->n_processes; i++) bytes[i] = usage_memory_bytes(site->processes[i].pid);
+}
+
+uint64_t site_redis_memory(const struct site *site) {
+  char *text = info(site, "memory");
+  const char *used = text ? strstr(text, "used_memory:") : NULL;
+  uint64_t bytes = used ? strtoull(used + strlen("used_memory:"), NULL, 10) : 0;
+  free(text);
+  return bytes;
+}
+
+bool site_calls_read(const struct site *site, struct site_calls *calls) {
+  char *text = info(site, "commandstats");
+  calls->n = 0;
+  for (const char *line = text; line && (line = strstr(line, "cmdstat_")) && calls->n < SITE_CALLS_MAX; line++) {
+    unsigned long long n = 0;
+    if (sscanf(line, "cmdstat_%23[^:]:calls=%llu", calls->of[calls->n].name, &n) == 2)
+      calls->of[calls->n++].calls = n;
+  }
+  free(text);
+  return calls->n > 0;
+}
+
+static uint64_t calls_of(const struct site_calls *calls, const char *name) {
+  for (unsigned i = 0; i < calls->n; i++)
+    if (strcmp(calls->of[i].name, name) == 0) return calls->of[i].calls;
+  return 0;
+}
+
+void site_report_calls(struct report *report, const struct site_calls *before, const struct site_calls *after,
+                       double n, const char *thing) {
+  json_t *each = json_object();
+  double all = 0, asked = 0;
+  char key[64];
+  for (unsigned i = 0; i < after->n; i++) {
+    const char *name = after->of[i].name;
+    double grown = (double)(after->of[i].calls - calls_of(before, name)) / n;
+    if (grown <= 0 || strcmp(name, "info") == 0) continue;
+    json_object_set_new(each, name, json_real(grown));
+    all += grown;
+    if (strncmp(name, "fcall", 5) == 0 || strcmp(name, "xread") == 0) asked += grown;
+    if (grown >= 0.05) report_say(report, "    %-32s %10.2f", name, grown);
+  }
+  snprintf(key, sizeof key, "redis_calls_per_%s", thing);
+  report_json(report, key, each);
+  snprintf(key, sizeof key, "redis_requests_per_%s", thing);
+  report_number(report, key, "of these sent to Redis (fcall, xread)", asked, thing);
+  snprintf(key, sizeof key, "redis_commands_per_%s", thing);
+  report_number(report, key, "and run, those in functions included", all, thing);
+}
