@@ -169,6 +169,11 @@ DURATION ?= 45
 chaos: all $(B)/chaos
 	$(B)/chaos --seconds $(DURATION) $(if $(SEED),--seed $(SEED)) $(CHAOS)
 
+# Load: build/heya-bench --help, docs/benchmarking.md. bench-smoke runs every scenario for a moment, as a test of them.
+.PHONY: bench-smoke
+bench-smoke: all $(B)/heya-bench
+	$(B)/heya-bench smoke
+
 # The protocol of ownership, of a room's life and of the deadline, checked exhaustively with spin: tests/model/*.pml.
 .PHONY: model
 model:
@@ -258,6 +263,8 @@ help:
 	@echo '                    one suite, or the tests matching a Criterion pattern'
 	@echo 'make chaos DURATION=45 [SEED=n]'
 	@echo '                    real processes under load, with a fault every few seconds'
+	@echo 'make build/heya-bench bench-smoke'
+	@echo '                    the load generator (build/heya-bench --help), and each of its scenarios for a moment'
 	@echo 'make sim [SEEDS=1000] [SEED=n [TRACE=1]]'
 	@echo '                    gateways, workers and a model of Redis under faults in virtual time; make sim-plants: does it find bugs'
 	@echo 'make model          spin checks tests/model, and finds the mistakes planted there'

@@ -24,45 +24,50 @@ static const struct scenario scenarios[] = {
     {"broadcast",
      scenario_broadcast,
      "lines in many chat rooms, each heard by all members",
-     {1000, 4, 0, 5000, 10000},
-     {50, 4, 0, 1000, 1500},
+     {1000, 4, 0, 5000, 10000, 1000},
+     {50, 4, 0, 1000, 1500, 300},
      1},
     {"idle",
      scenario_idle,
      "one room of two and nothing else: command to ack",
-     {1, 2, 0, 100, 8000},
-     {1, 2, 0, 100, 1000},
+     {1, 2, 0, 100, 8000, 1000},
+     {1, 2, 0, 100, 1000, 300},
      1},
     {"churn",
      scenario_churn,
      "connect, hello, join or create, leave, close; one loop each, over a few names",
-     {32, 1, 64, 0, 5000},
-     {8, 1, 16, 0, 1000},
+     {32, 1, 64, 0, 5000, 1000},
+     {8, 1, 16, 0, 1000, 300},
      1},
     {"hold",
      scenario_hold,
      "memory for each member who is in a room and silent",
-     {1000, 4, 0, 0, 6000},
-     {50, 4, 0, 0, 500},
+     {1000, 4, 0, 0, 6000, 1000},
+     {50, 4, 0, 0, 500, 300},
      1},
     {"live",
      scenario_live,
      "whole live rounds: create, four join, start, four results, results to all, leave",
-     {0, 4, 64, 0, 10000},
-     {0, 4, 8, 0, 1500},
+     {0, 4, 64, 0, 10000, 1000},
+     {0, 4, 8, 0, 1500, 300},
      1},
     {"arena",
      scenario_arena,
      "fighters who run to and fro: frames to all of them, commands at the next frame",
-     {100, 4, 0, 400, 10000},
-     {10, 4, 0, 40, 1500},
+     {100, 4, 0, 400, 10000, 1000},
+     {10, 4, 0, 40, 1500, 1200},
      1},
-    {"chat1000", scenario_chat1000, "one chat room of a thousand", {1, 1000, 0, 20, 10000}, {1, 200, 0, 20, 1500}, 1},
+    {"chat1000",
+     scenario_chat1000,
+     "one chat room of a thousand",
+     {1, 1000, 0, 20, 10000, 1000},
+     {1, 200, 0, 20, 1500, 300},
+     1},
     {"failover",
      scenario_failover,
      "broadcast, and a worker is killed with -9 under it: latency before and after",
-     {250, 4, 0, 1000, 8000},
-     {50, 4, 0, 400, 2500},
+     {250, 4, 0, 1000, 8000, 1000},
+     {50, 4, 0, 400, 2500, 300},
      2},
 };
 #define N_SCENARIOS (sizeof scenarios / sizeof *scenarios)
@@ -76,6 +81,7 @@ void bench_print_scenarios(void) {
     if (usual->members > 1) printf("--members %u ", usual->members);
     if (usual->at_once) printf("--at-once %u ", usual->at_once);
     if (usual->rate > 0) printf("--rate %.0f ", usual->rate);
+    if (usual->warm_up_ms) printf("--warm-up %.0fs ", (double)usual->warm_up_ms / 1000);
     printf("--duration %.0fs)\n", (double)usual->duration_ms / 1000);
   }
   printf("  %-12s each of them, small, on the same servers: a test that they work\n", "smoke");
@@ -103,6 +109,7 @@ static struct shape shape_of(const struct scenario *scenario, const struct load_
   if (options->at_once) shape.at_once = (uint32_t)options->at_once;
   if (options->rate) shape.rate = (double)options->rate;
   if (options->duration_ms) shape.duration_ms = options->duration_ms;
+  if (options->warm_up_ms) shape.warm_up_ms = options->warm_up_ms;
   return shape;
 }
 
@@ -119,6 +126,8 @@ static void report_site(struct bench *bench) {
   report_json(&bench->report, "servers",
               json_pack("{s:i, s:i, s:s}", "workers", workers, "gateways", site->n_gateways, "aof",
                         aof[bench->options->aof]));
+  report_say(&bench->report, "  %u workers, %u gateways, Redis with AOF %s", workers, site->n_gateways,
+             aof[bench->options->aof]);
 }
 
 /* Whether all was well. */
@@ -193,6 +202,10 @@ int bench_main(const char *name, const struct load_options *options) {
     if (strcmp(scenarios[i].name, name) == 0) scenario = &scenarios[i];
   if (!scenario && !all) {
     fprintf(stderr, "heya-bench: no scenario '%s' (--help names them)\n", name);
+    return 2;
+  }
+  if (options->find && (!scenario || scenario->run != scenario_broadcast)) {
+    fprintf(stderr, "heya-bench: --find is of broadcast only\n");
     return 2;
   }
   bench = (struct bench){.loop = ev_default_loop(0), .options = options, .tag = (uint32_t)clock_wall_ms()};

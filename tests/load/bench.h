@@ -12,7 +12,7 @@ struct shape {
   uint32_t rooms, members; /* members of each room; each is one connection */
   uint32_t at_once;        /* loops or groups that go on side by side */
   double rate;             /* commands a second of all together */
-  uint64_t duration_ms;
+  uint64_t duration_ms, warm_up_ms;
 };
 
 struct bench {

@@ -3,10 +3,11 @@
 
 #include <inttypes.h>
 
-#define STEP         1.6  /* from rate to rate, until one is too high */
-#define PRECISION    1.06 /* then between the two, until they are so close */
-#define STEPS_MAX    24
-#define FIND_WARM_MS 700
+#define STEP           1.6  /* from rate to rate, until one is too high */
+#define PRECISION      1.06 /* then between the two, until they are so close */
+#define STEPS_MAX      24
+#define FIND_WARM_MS   700
+#define FIND_GIVE_UP_S 1 /* behind: such a rate is too high, whatever comes after */
 
 /* Nothing was lost and 99 of 100 deliveries were in time. */
 static bool keeps_limit(const struct load *load, const struct load_options *options) {
@@ -74,10 +75,11 @@ bool scenario_broadcast(struct bench *bench) {
   load = (struct load){0};
   bool fine = load_open(&load, bench, shape->rooms, shape->members);
   if (fine && bench->options->find) {
+    load.give_up_s = FIND_GIVE_UP_S;
     fine = find(&load, bench);
   } else if (fine) {
     report_number(&bench->report, "rate", "rate", shape->rate, "commands/s");
-    load_run(&load, shape->rate, bench->options->warm_up_ms, shape->duration_ms);
+    load_run(&load, shape->rate, bench->shape.warm_up_ms, shape->duration_ms);
     load_report(&load);
   }
   load_close(&load);

@@ -86,7 +86,7 @@ bool scenario_churn(struct bench *bench) {
   crowd_open(&churn.crowd, bench, "chat", bench->shape.at_once, 1, &events, &churn);
   churn.began_us = xcalloc(churn.crowd.n, sizeof *churn.began_us);
   churn.crowd.next = churn.crowd.n; /* nobody brings others in */
-  churn.measured_us = clock_monotonic_us() + bench->options->warm_up_ms * 1000;
+  churn.measured_us = clock_monotonic_us() + bench->shape.warm_up_ms * 1000;
   churn.end_us = churn.measured_us + bench->shape.duration_ms * 1000;
   progress_start(&bench->progress, bench->loop, say_churn, &churn);
   for (uint32_t i = 0; i < churn.crowd.n; i++) visit(&churn, &churn.crowd.players[i]);

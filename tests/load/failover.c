@@ -115,10 +115,10 @@ bool scenario_failover(struct bench *bench) {
     load->told_arg = &failover;
     ev_now_update(bench->loop);
     ev_timer_init(&failover.timer, on_time,
-                  (double)(bench->options->warm_up_ms + (uint64_t)((double)shape->duration_ms * KILL_AT)) / 1000, 0.);
+                  (double)(bench->shape.warm_up_ms + (uint64_t)((double)shape->duration_ms * KILL_AT)) / 1000, 0.);
     failover.timer.data = &failover;
     ev_timer_start(bench->loop, &failover.timer);
-    load_run(load, shape->rate, bench->options->warm_up_ms, shape->duration_ms);
+    load_run(load, shape->rate, bench->shape.warm_up_ms, shape->duration_ms);
     ev_timer_stop(bench->loop, &failover.timer);
     load_report(load);
     if (failover.killed_us) {

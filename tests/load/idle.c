@@ -7,7 +7,7 @@ bool scenario_idle(struct bench *bench) {
   load = (struct load){0};
   bool fine = load_open(&load, bench, bench->shape.rooms, bench->shape.members);
   if (fine) {
-    load_run(&load, bench->shape.rate, bench->options->warm_up_ms, bench->shape.duration_ms);
+    load_run(&load, bench->shape.rate, bench->shape.warm_up_ms, bench->shape.duration_ms);
     load_report(&load);
     report_number(&bench->report, "request_reply_p50_ms", "command to ack, median",
                   (double)histogram_at(&load.acks, 0.5) / 1000, "ms");

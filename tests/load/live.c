@@ -182,7 +182,7 @@ static void play(struct live *live) {
   uint32_t groups = bench->shape.at_once;
   struct site_usage usage[2];
   struct site_calls calls[2];
-  live->measured_us = clock_monotonic_us() + bench->options->warm_up_ms * 1000;
+  live->measured_us = clock_monotonic_us() + bench->shape.warm_up_ms * 1000;
   live->end_us = live->measured_us + bench->shape.duration_ms * 1000;
   progress_start(&bench->progress, bench->loop, say_live, live);
   for (uint32_t i = 0; i < groups; i++) begin(live, &live->groups[i]);

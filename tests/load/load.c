@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GIVE_UP_S 5    /* behind */
 #define AHEAD_US  5000 /* from the begin of a run to the first line */
 #define DRAIN_S   10
 #define SILENCE_S 1.5 /* nothing more is coming */
@@ -90,7 +91,9 @@ static bool is_over(void *arg) {
   if (load->usages == 0 && now_us >= load->measured_us) read_usage(load);
   if (load->usages == 1 && now_us >= load->measured_to_us) read_usage(load);
   double behind = (double)load_expected(load) - (double)load->delivered;
-  load->aborted = behind > load->pacer.schedule.rate * load->crowd.members + 1000 || load->crowd.trouble.lost;
+  double bearable =
+      load->pacer.schedule.rate * load->crowd.members * (load->give_up_s > 0 ? load->give_up_s : GIVE_UP_S);
+  load->aborted = behind > bearable + 1000 || load->crowd.trouble.lost;
   return load->aborted || (load->usages == 2 && schedule_next_us(&load->pacer.schedule) == SCHEDULE_OVER);
 }
 

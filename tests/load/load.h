@@ -14,6 +14,7 @@ struct load {
   struct pacer pacer;
   void (*told)(void *arg, uint64_t due_us, uint64_t took_us); /* of each own echo; may be NULL */
   void *told_arg;
+  double give_up_s; /* so far behind that a run is broken off; 0: GIVE_UP_S */
   /* ---- of the run ---- */
   uint32_t run;                         /* counts them, so that what comes late is not taken for the next one's */
   uint64_t measured_us, measured_to_us; /* what is due in between is in the histograms */
@@ -21,7 +22,7 @@ struct load {
   uint64_t window_delivered;            /* within that time, for what a delivery costs */
   unsigned usages;                      /* read so far, of two */
   struct site_usage usage[2];
-  bool aborted;          /* the servers are more than a second behind */
+  bool aborted;          /* the servers are too far behind, or connections were lost */
   struct histogram own;  /* due to the sender's own echo */
   struct histogram all;  /* to every delivery */
   struct histogram acks; /* to the ack: applied, and in Redis */

@@ -40,7 +40,6 @@ static const struct option_row load_rows[] = {
     {.name = "warm-up",
      .type = OPTION_MS,
      .offset = AT(warm_up_ms),
-     .fallback = "1s",
      .max = 600000,
      .help = "load that is not measured, before"},
     {.name = "find",

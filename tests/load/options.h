@@ -7,8 +7,7 @@
 
 struct load_options {
   uint64_t rooms, members, rate, at_once, tick_hz; /* 0: as the scenario has it */
-  uint64_t duration_ms;                            /* likewise */
-  uint64_t warm_up_ms;
+  uint64_t duration_ms, warm_up_ms;                /* likewise */
   bool find;
   uint64_t limit_ms;
 

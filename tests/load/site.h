@@ -58,6 +58,9 @@ void site_memory_read(const struct site *site, uint64_t bytes[SITE_PROCESSES_MAX
 /* used_memory; 0 if it is not known. */
 uint64_t site_redis_memory(const struct site *site);
 
+/* The sum of a metric of all workers; -1 if it is not known, as of servers that were not started here. */
+double site_worker_metric(const struct site *site, const char *name);
+
 /* Commands that Redis has run, also within functions, by name. */
 #define SITE_CALLS_MAX 96
 struct site_calls {

@@ -2,6 +2,7 @@
 #include "tests/load/site.h"
 
 #include "common/clock.h"
+#include "tests/support/http_client.h"
 #include "tests/support/usage.h"
 
 #include <hiredis/hiredis.h>
@@ -45,6 +46,23 @@ void site_report_cpu(const struct site *site, struct report *report, const struc
   snprintf(key, sizeof key, "cpu_us_per_%s", thing);
   snprintf(unit, sizeof unit, "us per %s, all servers", thing);
   report_number(report, key, "processor time", servers_s * 1e6 / n, unit);
+}
+
+/* ---- metrics ---- */
+
+double site_worker_metric(const struct site *site, const char *name) {
+  double sum = 0;
+  if (!site->own) return -1;
+  for (unsigned i = 0; i < SERVERS_MAX; i++) {
+    const struct server *worker = &site->servers.workers[i];
+    char address[32];
+    if (worker->state != SERVER_UP) continue;
+    snprintf(address, sizeof address, "127.0.0.1:%u", (unsigned)worker->admin_port);
+    double value = http_metric(address, name);
+    if (value < 0) return -1;
+    sum += value;
+  }
+  return sum;
 }
 
 /* ---- Redis ---- */

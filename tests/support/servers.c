@@ -144,10 +144,10 @@ static void on_end(struct ev_loop *loop, ev_child *child, int events) {
   bool unborn = server->unborn && WIFSIGNALED(child->rstatus) && WTERMSIG(child->rstatus) == SIGTERM;
   bool fine = server->killed || server->mortal || (server->state == SERVER_ENDING && (ended || unborn));
   if (!fine) {
-    printf("FAULT %s ended by itself: %s %d; see %s/%s.log\n", server->name,
-           WIFEXITED(child->rstatus) ? "exit code" : "signal",
-           WIFEXITED(child->rstatus) ? WEXITSTATUS(child->rstatus) : WTERMSIG(child->rstatus), server->servers->dir,
-           server->name);
+    fprintf(stderr, "FAULT %s ended by itself: %s %d; see %s/%s.log\n", server->name,
+            WIFEXITED(child->rstatus) ? "exit code" : "signal",
+            WIFEXITED(child->rstatus) ? WEXITSTATUS(child->rstatus) : WTERMSIG(child->rstatus), server->servers->dir,
+            server->name);
     server->servers->crashes++;
   }
   server->state = SERVER_DOWN;
@@ -256,7 +256,7 @@ void servers_close(struct servers *servers) {
   for (unsigned i = 0; i < SERVERS_MAX; i++) finish(&servers->workers[i]);
   finish(&servers->redis);
   if (servers->crashes || servers->keep_dir)
-    printf("logs are kept in %s\n", servers->dir);
+    fprintf(stderr, "logs are kept in %s\n", servers->dir);
   else
     nftw(servers->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
