@@ -27,9 +27,7 @@ static code act(struct room *room, const Heya__Bus__Admin *admin, struct kind_re
 
 static code find_and_act(struct request *r, struct kind_reply *reply) {
   if (r->room) return act(r->room, r->entry->admin, reply);
-  const struct tomb *tomb = repository_tomb(&r->partition->repository, r->id.id);
-  if (!tomb) return CODE(ROOM_NOT_FOUND);
-  return tomb->sealed ? CODE(INTERNAL) : CODE(ROOM_CLOSED);
+  return repository_tomb(&r->partition->repository, r->id.id) ? CODE(ROOM_CLOSED) : CODE(ROOM_NOT_FOUND);
 }
 
 bool admin_apply(struct request *r) {

@@ -2,12 +2,15 @@
  * Joining is in worker/join.c. */
 #include "worker/apply.h"
 #include "common/mem.h"
+#include "proto/pb.h"
 #include "worker/admin.h"
 #include "worker/command.h"
 #include "worker/elsewhere.h"
 #include "worker/request.h"
 #include "worker/spectators.h"
 #include "worker/worker_metrics.h"
+
+#define SEALED_RETRY_MS 1000
 
 /* ---- leaving ---- */
 
@@ -123,6 +126,21 @@ static void answer_failed(struct request *r, const struct store_blame *blame) {
   answer_error(&r->asker, &error, HEYA__BUS__ATTACHMENT__DETACHED);
 }
 
+/* ---- rooms that this worker cannot run ---- */
+
+/* The room is as it was for a worker that has its kind: whoever asks may ask again, and is still where he was. */
+static void answer_sealed(struct request *r) {
+  Heya__V1__Error error = HEYA__V1__ERROR__INIT;
+  bool joins = r->entry->body_case == HEYA__BUS__ENTRY__BODY_JOIN;
+  if (r->entry->body_case == HEYA__BUS__ENTRY__BODY_DISCONNECTED || elsewhere_refuse(r, CODE(UNKNOWN_KIND))) return;
+  error.code = CODE(BUSY);
+  error.message =
+      pb_text("the worker that has this room now cannot run it, for it lacks the kind, or this version of it");
+  error.retry_after_ms = SEALED_RETRY_MS;
+  if (r->entry->body_case == HEYA__BUS__ENTRY__BODY_COMMAND) error.number = r->entry->command->number;
+  answer_error(&r->asker, &error, joins ? HEYA__BUS__ATTACHMENT__DETACHED : HEYA__BUS__ATTACHMENT__UNCHANGED);
+}
+
 /* ---- dispatch ---- */
 
 static const struct {
@@ -154,6 +172,11 @@ static bool apply_to_room(struct partition *partition, const char *sender, const
   const struct store_blame *blame = partition_blames(partition, request.id.id);
   if (blame) {
     answer_failed(&request, blame);
+    return true;
+  }
+  const struct tomb *tomb = repository_tomb(&partition->repository, request.id.id);
+  if (tomb && tomb->sealed) {
+    answer_sealed(&request);
     return true;
   }
   request.room = repository_find(&partition->repository, request.id.id);

@@ -164,12 +164,7 @@ static code open_room(struct request *r, const struct room_plan *plan, struct ki
 code join_find_or_open(struct request *r, const struct room_plan *plan, bool *created, struct kind_reply *reply) {
   *created = false;
   if (r->room) return CODE(OK);
-  const struct tomb *tomb = repository_tomb(&r->partition->repository, r->id.id);
-  if (tomb && tomb->sealed) {
-    kind_refuse(reply, "a worker of another version made this room, and this one cannot run it");
-    return CODE(INTERNAL);
-  }
-  if (tomb) return CODE(ROOM_CLOSED);
+  if (repository_tomb(&r->partition->repository, r->id.id)) return CODE(ROOM_CLOSED);
   if (plan->mode == HEYA__BUS__MODE__JOIN) return CODE(ROOM_NOT_FOUND);
   *created = true;
   return open_room(r, plan, reply);

@@ -760,7 +760,7 @@ Test(partition, a_room_of_a_kind_this_worker_lacks_is_left_for_another) {
   partition_load(&bench.partition, CHAT, buf_bytes(&image), 0, false);
   bench.sealed = 1;
   bench_join(&bench, T + 9, cem, CHAT, "cem", OPEN);
-  expect_error(cem, HEYA__V1__ERROR__CODE__INTERNAL);
+  expect_error(cem, HEYA__V1__ERROR__CODE__BUSY);
   cr_assert_eq(bench.n_rooms, 1, "its keys stay as they are");
   buf_close(&image);
 }
