@@ -7,6 +7,7 @@
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <utlist.h>
 
 /* ---- answers ---- */
@@ -130,7 +131,7 @@ static bool token_is_right(const struct api *api, const struct admin_request *re
   static const char scheme[] = "Bearer ";
   unsigned char digest[SHA256_DIGEST_LENGTH];
   const char *header = admin_header(request, "Authorization");
-  if (!header || strncmp(header, scheme, strlen(scheme)) != 0) return false;
+  if (!header || strncasecmp(header, scheme, strlen(scheme)) != 0) return false; /* RFC 9110, section 11.1 */
   const char *token = header + strlen(scheme);
   SHA256((const unsigned char *)token, strlen(token), digest);
   return CRYPTO_memcmp(digest, api->token_digest, sizeof digest) == 0;

@@ -64,8 +64,9 @@ struct api_pending *api_answer_to(struct api_ask *, struct api **);
 
 void api_room_look(struct api_call *);
 void api_room_act(struct api_call *);
-/* The request's body, an object of JSON and the caller's; NULL after answering 400 if it is none. */
-json_t *api_rooms_body(struct api_call *);
+/* The request's body, an object of JSON and the caller's; NULL after answering 400 if it is none, or has other fields
+ * than the known ones, whose list ends with NULL. */
+json_t *api_rooms_body(struct api_call *, const char *const *known);
 /* The entry is for a room whose id was checked; the answer comes to api_rooms_heard. */
 void api_rooms_send(struct api_call *, const char *room, Heya__Bus__Entry *, struct api_pending *);
 /* A room's answer. */

@@ -5,6 +5,7 @@
 #include "proto/codec.h"
 #include "proto/json.h"
 #include "proto/pb.h"
+#include "proto/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,12 +23,32 @@ void api_rooms_send(struct api_call *call, const char *room, Heya__Bus__Entry *e
   api_end_refused(call->api, pending, 503, "BUSY", "this gateway cannot ask the room now");
 }
 
-json_t *api_rooms_body(struct api_call *call) {
+/* A misspelt name would else be taken for one that is absent. */
+static const char *unknown_in(json_t *object, const char *const *known) {
+  for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at)) {
+    size_t i = 0;
+    while (known[i] && strcmp(known[i], json_object_iter_key(at)) != 0) i++;
+    if (!known[i]) return json_object_iter_key(at);
+  }
+  return NULL;
+}
+
+json_t *api_rooms_body(struct api_call *call, const char *const *known) {
   struct bytes body = call->request->body;
-  json_t *json = json_loadb(body.data ? body.data : "", body.len, JSON_REJECT_DUPLICATES, NULL);
-  if (json_is_object(json)) return json;
+  char why[128];
+  json_error_t error;
+  json_t *json = json_loadb(body.data ? body.data : "", body.len, JSON_REJECT_DUPLICATES, &error);
+  const char *unknown = json_is_object(json) ? unknown_in(json, known) : NULL;
+  if (json_is_object(json) && !unknown) return json;
+  if (unknown)
+    snprintf(why, sizeof why, "%.*s: unknown field", (int)utf8_cut(unknown, strlen(unknown), 60), unknown);
+  else if (json)
+    snprintf(why, sizeof why, "the body is not an object of JSON");
+  else
+    snprintf(why, sizeof why, "the body is not an object of JSON, or has a name twice: wrong at byte %d",
+             error.position);
+  api_refuse(call, 400, "BAD_MESSAGE", why);
   json_decref(json);
-  api_refuse(call, 400, "BAD_MESSAGE", "the body is not an object of JSON");
   return NULL;
 }
 
@@ -91,7 +112,7 @@ static void act(struct api_call *call, const char *room, size_t action) {
     push_admin(call, room, actions[action].what, NULL);
     return;
   }
-  json_t *body = api_rooms_body(call);
+  json_t *body = api_rooms_body(call, (const char *const[]){field, NULL});
   if (!body) return;
   const json_t *value = json_object_get(body, field);
   size_t len = json_string_length(value);

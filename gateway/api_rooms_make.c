@@ -50,15 +50,30 @@ static const char *read_members(const json_t *members, struct making *making) {
   return NULL;
 }
 
-/* The kind's Options as their object, or base64 of a kind that this gateway does not know. */
+/* Frees the text. */
+static const char *take_text(struct api *api, char *text, struct making *making) {
+  size_t len = text ? strlen(text) : 0;
+  void *copy = len ? arena_alloc(&api->arena, len) : NULL;
+  if (copy) memcpy(copy, text, len);
+  free(text);
+  making->options = bytes_of(copy, copy ? len : 0);
+  return copy ? NULL : "options: too large";
+}
+
+/* The kind's Options as their object: of a kind that has messages, and of one whose payloads are JSON as it stands.
+ */
 static const char *read_options(struct api_call *call, const json_t *options, struct making *making, char *why,
                                 size_t why_size) {
   struct api *api = call->api;
+  const struct payload_registry *registry = api->sessions->registry;
+  const char *kind = making->room.kind;
   if (!options) return NULL;
-  const ProtobufCMessageDescriptor *descriptor =
-      payload_find(api->sessions->registry, making->room.kind, making->room.kind_len, PAYLOAD_OPTIONS);
-  if (!descriptor || !json_is_object(options)) return "options: an object, of a kind that this gateway knows";
+  const ProtobufCMessageDescriptor *descriptor = payload_find(registry, kind, making->room.kind_len, PAYLOAD_OPTIONS);
+  bool is_json = payload_is_json(registry, kind, making->room.kind_len);
+  if (!(descriptor || is_json) || !json_is_object(options))
+    return "options: an object, of a kind that this gateway knows";
   char *text = json_dumps(options, JSON_COMPACT);
+  if (is_json) return take_text(api, text, making);
   struct json_error error;
   ProtobufCMessage *message;
   bool read =
@@ -125,9 +140,10 @@ static void push_open(struct api_call *call, const struct making *making) {
 }
 
 void api_rooms_create(struct api_call *call) {
+  static const char *const known[] = {"kind", "key", "members", "options", "max_members", "keep_ms", NULL};
   struct making making;
   char why[300];
-  json_t *body = api_rooms_body(call);
+  json_t *body = api_rooms_body(call, known);
   if (!body) return;
   const char *fault = read_making(call, body, &making, why, sizeof why);
   if (fault) {

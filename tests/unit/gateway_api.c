@@ -201,7 +201,6 @@ Test(internal_api, who_does_not_say_the_token_is_told_401_and_noted) {
                                       TOKEN,
                                       "Bearer",
                                       "Bearer ",
-                                      "bearer " TOKEN,
                                       "Basic " TOKEN,
                                       "Bearer  " TOKEN,
                                       "Bearer a",
