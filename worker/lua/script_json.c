@@ -238,4 +238,5 @@ void script_json_append(lua_State *L, int index, struct buf *out) {
   if (!lua_istable(L, index)) fail(L, NULL, "a payload is a table, not a ", luaL_typename(L, index));
   if (script_array_is(L, index) || script_keys_sequence(L, index)) fail(L, NULL, "a payload is no array", "");
   put_table(L, out, index, JSON_PAYLOAD_DEPTH_MAX, NULL);
+  if (out->len > SCRIPT_PAYLOAD_MAX) fail(L, NULL, "over 256 KiB", "");
 }

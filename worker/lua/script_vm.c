@@ -141,7 +141,13 @@ static void explain(const struct script_vm *vm, char error[SCRIPT_ERROR_MAX]) {
   error[kept] = '\0';
 }
 
+/* A call that is refused memory is not to be refused it for the garbage of earlier ones. */
+static void clean_up(struct script_vm *vm) {
+  if (vm->used > vm->limits.memory / 4 * 3) lua_gc(vm->L, LUA_GCCOLLECT, 0);
+}
+
 bool script_vm_run(struct script_vm *vm, lua_CFunction body, void *arg, char error[SCRIPT_ERROR_MAX]) {
+  clean_up(vm);
   vm->left = (int64_t)vm->limits.budget;
   vm->stop = SCRIPT_NOT_STOPPED;
   vm->where[0] = error[0] = '\0';
