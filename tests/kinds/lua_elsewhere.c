@@ -261,6 +261,7 @@ static const struct {
     {"for i = 1, 9 do room:open_elsewhere('a/a', { keep_ms = 1, options = ('x'):rep(2^18) }) end for i = 1, 9 do "
      "room:open_elsewhere('a/a', { keep_ms = 1, options = ('x'):rep(2^18) }) end",
      "more than 4 MiB"},
+    {"room:send_all({ t = ('x'):rep(2^18 + 1) })", "over 256 KiB"},
     {"room:send_one('px', {})", "send_one: 'px' is no member"},
     {"room:send_except(5, {})", "send_except: expected a member or a player id, not number"},
     {"room:send_only({ 'p1', 'px' }, {})", "send_only: 'px' is no member"},

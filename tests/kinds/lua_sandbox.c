@@ -91,6 +91,12 @@ Test(lua_sandbox, ends_what_does_not_end) {
   fails("repeat local s = 'a' until s == 'b'", "test.lua:3: it takes too long");
   fails("for i = 1, 1e15 do end", "over --lua-budget");
   fails("local function f() f() end f()", "stack overflow");
+  fails("local function f() return (('a'):gsub('a', f)) end f()", "stack overflow");
+  fails("local t = setmetatable({}, { __index = function(t) return (('a'):gsub('a', t)) end }) return t.x",
+        "stack overflow");
+  fails("local t, n = {1, 2, 3}, 0 local function f() table.sort(t, f) end f()", "");
+  fails("local function f() return pcall(string.gsub, 'a', 'a', f) end for i = 1, 1e9 do f() end",
+        "over --lua-budget");
   fails("local t = setmetatable({}, {__index = function(t, k) return t[k + 1] end}) return t[1]", "test.lua:3");
   fails("table.sort({3, 2, 1}, function() while true do end end)", "over --lua-budget");
   fails("('x'):gsub('x', function() while true do end end)", "over --lua-budget");

@@ -12,8 +12,9 @@
 #define GC_PAUSE                                                                                                     \
   140 /* percent of what is alive at which it collects; Lua's own is 200, and the cap counts garbage                 \
        */
-#define LOOK_STEPS   256     /* instructions between two looks of the hook, which takes some 5 us */
-#define SLOW_LOOK_NS 1000000 /* so much later, the processor time is looked at, which costs a system call */
+#define LOOK_STEPS   256        /* instructions between two looks of the hook, which takes some 5 us */
+#define STACK_BYTES  (1u << 20) /* of C, in one run; a thread has 8 MiB */
+#define SLOW_LOOK_NS 1000000    /* so much later, the processor time is looked at, which costs a system call */
 
 static uint64_t clock_ns(clockid_t clock) {
   struct timespec now;
@@ -45,14 +46,22 @@ static void stop(struct script_vm *vm, enum script_stop why) {
   }
 }
 
+/* Lua counts its own stack, not C's, which calls of script code from C functions (string.gsub) take from. */
+static void check_stack(const struct script_vm *vm, lua_State *L) {
+  uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+  if (vm->running && vm->stack > here && vm->stack - here > STACK_BYTES) luaL_error(L, "stack overflow");
+}
+
 void script_vm_charge(lua_State *L, uint64_t steps) {
   struct script_vm *vm = script_vm_of(L);
   int64_t most = INT64_MAX / 2;
   vm->left -= steps > (uint64_t)most ? most : (int64_t)steps;
   if (vm->running && vm->left < 0) stop(vm, SCRIPT_OVER_BUDGET);
-  if (!vm->stop) return;
-  lua_pushliteral(L, "stopped");
-  lua_error(L);
+  if (vm->stop) {
+    lua_pushliteral(L, "stopped");
+    lua_error(L);
+  }
+  check_stack(vm, L);
 }
 
 /* Time that the process was not given does not count, but is cheap to see: only then the processor's is asked for. */
@@ -150,6 +159,7 @@ bool script_vm_run(struct script_vm *vm, lua_CFunction body, void *arg, char err
   clean_up(vm);
   vm->left = (int64_t)vm->limits.budget;
   vm->stop = SCRIPT_NOT_STOPPED;
+  vm->stack = (uintptr_t)__builtin_frame_address(0);
   vm->where[0] = error[0] = '\0';
   vm->began_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
   vm->looked_ns = clock_ns(CLOCK_MONOTONIC);

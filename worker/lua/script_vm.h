@@ -39,6 +39,7 @@ struct script_vm {
   int64_t left; /* of the budget, in this run */
   bool running; /* in script_vm_run: outside, nothing is refused */
   enum script_stop stop;
+  uintptr_t stack;              /* of C, at the begin of the run */
   uint64_t began_ns, looked_ns; /* processor time at the begin of the run; the clock when it was looked at last */
   char where[80];               /* "file:line: " of the stop, or "" */
   void *context;                /* of whoever runs it: see script_call.h */
@@ -57,7 +58,7 @@ bool script_vm_run(struct script_vm *vm, lua_CFunction body, void *arg, char err
 
 struct script_vm *script_vm_of(lua_State *L);
 /* Draws on the budget. Does not return when it is spent, nor once any bound has been passed: who has caught an error
- * calls it, so that nobody keeps a stop from going on to script_vm_run. */
+ * calls it, so that nobody keeps a stop from going on to script_vm_run. An ordinary error when C's stack is deep. */
 void script_vm_charge(lua_State *L, uint64_t steps);
 
 #endif
