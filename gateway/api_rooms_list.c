@@ -39,6 +39,11 @@ static void on_list(void *arg, enum store_result result, const struct store_list
   api_end(api, pending, 200, json ? json : json_object());
 }
 
+/* "joinable" alone, or with anything but these two. */
+static bool is_joinable(const char *value) {
+  return value && strcmp(value, "0") != 0 && strcmp(value, "false") != 0;
+}
+
 void api_rooms_list(struct api_call *call) {
   struct store *store = call->api->sessions->store;
   const char *kind = admin_query(call->request, "kind"), *limit = admin_query(call->request, "limit");
@@ -52,7 +57,7 @@ void api_rooms_list(struct api_call *call) {
   if (!pending) return;
   store->ops->list(store,
                    &(struct store_list){.kind = kind,
-                                        .joinable = admin_query(call->request, "joinable") != NULL,
+                                        .joinable = is_joinable(admin_query(call->request, "joinable")),
                                         .limit = (uint32_t)n,
                                         .after = after},
                    on_list, api_ask(call->api, pending));

@@ -380,3 +380,31 @@ Test(internal_api, who_waits_for_too_long_is_told_504_and_an_answer_after_that_i
   await_error(&call, 504, "TIMEOUT");
   answer_joined(entry, true);
 }
+
+/* ---- what a body may say ---- */
+
+Test(internal_api, options_of_a_kind_whose_payloads_are_json_go_as_they_are) {
+  payload_registry_add(&world.registry, &(struct payload_kind){.name = "mine", .is_json = true});
+  struct call call = send_call("POST", "/v1/rooms", "{\"kind\":\"mine\",\"key\":\"a\",\"options\":{\"x\":[1, 2]}}");
+  const Heya__Bus__Entry *entry = asked();
+  const ProtobufCBinaryData *options = &entry->open->options;
+  cr_assert(bytes_equal_str(bytes_of(options->data, options->len), "{\"x\":[1,2]}"));
+  answer_joined(entry, true);
+  await(&call, 201);
+  end_call(&call);
+}
+
+Test(internal_api, a_body_with_a_misspelt_name_is_refused_by_that_name) {
+  static const char *const bodies[] = {"{\"kind\":\"live\",\"key\":\"a\",\"optiosn\":{}}",
+                                       "{\"kind\":\"live\",\"key\":\"a\",\"key\":\"b\"}", "{\"kind\":\"live\"", "[]",
+                                       "{\"kind\":\"nobody\",\"key\":\"a\",\"options\":{}}"};
+  static const char *const faults[] = {"optiosn: unknown field", "wrong at byte", "wrong at byte",
+                                       "the body is not an object of JSON", "options: an object"};
+  for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+    struct call call = send_call("POST", "/v1/rooms", bodies[i]);
+    await(&call, 400);
+    const char *why = json_string_value(json_object_get(json_object_get(call.json, "error"), "message"));
+    cr_assert(strstr(why, faults[i]), "%s: %s", bodies[i], why);
+    end_call(&call);
+  }
+}

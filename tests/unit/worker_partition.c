@@ -761,6 +761,10 @@ Test(partition, a_room_of_a_kind_this_worker_lacks_is_left_for_another) {
   bench.sealed = 1;
   bench_join(&bench, T + 9, cem, CHAT, "cem", OPEN);
   expect_error(cem, HEYA__V1__ERROR__CODE__BUSY);
+  bench_command(&bench, T + 10, ann, CHAT, "ann", 1, bench_say(&bench, "is anybody there?"));
+  expect_error(ann, HEYA__V1__ERROR__CODE__BUSY);
+  bench_leave(&bench, T + 11, ann, CHAT, "ann");
+  expect_error(ann, HEYA__V1__ERROR__CODE__BUSY);
   cr_assert_eq(bench.n_rooms, 1, "its keys stay as they are");
   buf_close(&image);
 }
