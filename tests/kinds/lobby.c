@@ -265,6 +265,27 @@ Test(lobby, who_cannot_be_asked_for_now_waits) {
   cr_assert_str_eq(room->asks[1].players[0], "p1");
 }
 
+Test(lobby, knows_a_thousand_rooms_and_forgets_empty_ones_beyond_that) {
+  open_with(2);
+  char mode[16];
+  for (size_t i = 0; i < LOBBY_ROOMS_MAX; i++) {
+    snprintf(mode, sizeof mode, "m%zu", i);
+    cr_assert_eq(quick_of("p0", "live", 4, mode), CODE(OK));
+    cr_assert_eq(room->ask_count, i + 1);
+    harness_answer(room, i, CODE(OK));
+    cr_assert_eq(cancel("p0"), CODE(OK));
+    harness_vacancy(room, room->asks[i].id, i == 0 ? 3 : 4, false); /* somebody stays in the first one */
+  }
+  quick_of("p0", "live", 4, "more");
+  cr_assert_eq(room->ask_count, LOBBY_ROOMS_MAX + 1, "nobody waits");
+  quick_of("p1", "live", 4, "m0");
+  cr_assert_str_eq(room->asks[LOBBY_ROOMS_MAX + 1].id, room->asks[0].id, "it is not empty");
+  harness_answer(room, LOBBY_ROOMS_MAX + 1, CODE(OK));
+  cancel("p1");
+  quick_of("p1", "live", 4, "m1");
+  cr_assert_neq(strcmp(room->asks[LOBBY_ROOMS_MAX + 2].id, room->asks[1].id), 0, "it was the oldest empty one");
+}
+
 Test(lobby, answers_that_nobody_waits_for_change_nothing) {
   open_with(2);
   quick("p0");

@@ -26,9 +26,8 @@
 #define LOBBY_MEMBERS_MAX 1000  /* of a room that is asked for */
 #define LOBBY_OPTIONS_MAX 1024  /* bytes */
 #define LOBBY_MODE_MAX    64    /* bytes */
-#define LOBBY_ROOMS_MAX                                                                                              \
-  1000 /* that are known; beyond it full ones are forgotten, and if there is none people wait                        \
-        */
+/* Rooms that are known; beyond it full ones are forgotten, then empty ones, and if there is none people wait. */
+#define LOBBY_ROOMS_MAX 1000
 
 enum { LOBBY_TIMER_MATCH = 1 };
 

@@ -118,18 +118,23 @@ void lobby_drop_room(struct lobby *lobby, const char *id) {
   memmove(room, room + 1, (--lobby->n_rooms - nth) * sizeof *room);
 }
 
-/* The oldest room that has no seat free and no answer to give. */
-static bool forget_full_room(struct lobby *lobby) {
+static bool forget_room(struct lobby *lobby, bool full) {
   for (size_t i = 0; i < lobby->n_rooms; i++) {
-    if (lobby->rooms[i].told || lobby->rooms[i].under_way) continue;
-    lobby_drop_room(lobby, lobby->rooms[i].id);
+    const struct lobby_room *room = &lobby->rooms[i];
+    if (room->under_way || room->told != (full ? 0 : room->size)) continue;
+    lobby_drop_room(lobby, room->id);
     return true;
   }
   return false;
 }
 
+/* The oldest room that takes nobody, or else that has nobody in it; neither has an answer to give. */
+static bool make_place(struct lobby *lobby) {
+  return forget_room(lobby, true) || forget_room(lobby, false);
+}
+
 struct lobby_room *lobby_add_room(struct lobby *lobby, const char *id) {
-  if (lobby->n_rooms == LOBBY_ROOMS_MAX && !forget_full_room(lobby)) return NULL;
+  if (lobby->n_rooms == LOBBY_ROOMS_MAX && !make_place(lobby)) return NULL;
   GROW(lobby->rooms, lobby->n_rooms, lobby->cap_rooms);
   struct lobby_room *room = &lobby->rooms[lobby->n_rooms++];
   *room = (struct lobby_room){.size = 0};
