@@ -35,6 +35,7 @@ enum option_type {
   OPTION_U64,    /* uint64_t; decimal */
   OPTION_BYTES,  /* uint64_t; a number with k, m or g for the powers of 1024, or nothing */
   OPTION_MS,     /* uint64_t, in milliseconds; a number with ms, s, m or h; only 0 needs none */
+  OPTION_US,     /* uint64_t, in microseconds; a number with us, ms or s; likewise */
   OPTION_CHOICE, /* an enum, or int: the index of the text in `choices` */
   OPTION_LIST    /* struct option_list; given several times, and each time several values split at commas */
 };
@@ -49,7 +50,7 @@ struct option_row {
   enum option_type type;
   size_t offset;              /* of the value inside the struct that the table's base points at */
   const char *fallback;       /* the default as a user would write it; NULL: zero, false, NULL, empty */
-  uint64_t min, max;          /* of OPTION_U64, OPTION_BYTES, OPTION_MS, inclusive; max 0 means no bound */
+  uint64_t min, max;          /* of numbers, sizes and times, inclusive; max 0 means no bound */
   const char *const *choices; /* of OPTION_CHOICE, NULL-terminated */
   const char *env;            /* full name of the environment variable; NULL: HEYA_ and the name in capitals */
   const char *help;           /* one line, no full stop */

@@ -73,11 +73,13 @@ struct unit {
 static const struct unit units[] = {
     {OPTION_BYTES, "k", 1024}, {OPTION_BYTES, "m", 1 << 20}, {OPTION_BYTES, "g", 1 << 30}, {OPTION_BYTES, "", 1},
     {OPTION_MS, "ms", 1},      {OPTION_MS, "s", 1000},       {OPTION_MS, "m", 60000},      {OPTION_MS, "h", 3600000},
-    {OPTION_MS, "", 1},        {OPTION_U64, "", 1}, /* the first is for 0 only */
+    {OPTION_MS, "", 1},        {OPTION_US, "us", 1},       {OPTION_US, "ms", 1000},     {OPTION_US, "s", 1000000},
+    {OPTION_US, "", 1},        {OPTION_U64, "", 1}, /* of a time, without a unit: for 0 only */
 };
 static const char *const number_hints[] = {[OPTION_U64] = "a number",
                                            [OPTION_BYTES] = "a size such as 512, 64k, 1m, 2g",
-                                           [OPTION_MS] = "a time such as 250ms, 3s, 5m, 1h"};
+                                           [OPTION_MS] = "a time such as 250ms, 3s, 5m, 1h",
+                                           [OPTION_US] = "a time such as 250us, 1ms, 1s"};
 
 static bool parse_number(const char *text, const struct option_row *row, uint64_t *value, char *reason) {
   uint64_t max = row->max ? row->max : UINT64_MAX;
@@ -90,13 +92,16 @@ static bool parse_number(const char *text, const struct option_row *row, uint64_
     snprintf(reason, OPTION_REASON_BYTES, "\"%.40s\" is not %s", text, number_hints[row->type]);
     return false;
   }
-  if (row->type == OPTION_MS && *unit->suffix == '\0' && number > 0) {
-    snprintf(reason, OPTION_REASON_BYTES, "%.40s needs a unit: ms, s, m or h", text);
+  bool is_time = row->type == OPTION_MS || row->type == OPTION_US;
+  if (is_time && *unit->suffix == '\0' && number > 0) {
+    snprintf(reason, OPTION_REASON_BYTES, "%.40s needs a unit: %s", text,
+             row->type == OPTION_MS ? "ms, s, m or h" : "us, ms or s");
     return false;
   }
   if (errno || number > UINT64_MAX / unit->factor || number * unit->factor > max ||
       number * unit->factor < row->min) {
-    const char *what = row->type == OPTION_BYTES ? " bytes" : row->type == OPTION_MS ? " ms" : "";
+    static const char *const whats[] = {[OPTION_BYTES] = " bytes", [OPTION_MS] = " ms", [OPTION_US] = " us"};
+    const char *what = row->type == OPTION_U64 ? "" : whats[row->type];
     snprintf(reason, OPTION_REASON_BYTES, "%.40s is not between %" PRIu64 " and %" PRIu64 "%s", text, row->min, max,
              what);
     return false;
@@ -116,7 +121,8 @@ bool option_value_parse(const struct option_row *row, const char *text, void *fi
   case OPTION_BOOL: return parse_bool(text, field, reason);
   case OPTION_U64:
   case OPTION_BYTES:
-  case OPTION_MS: return parse_number(text, row, field, reason);
+  case OPTION_MS:
+  case OPTION_US: return parse_number(text, row, field, reason);
   case OPTION_CHOICE: return parse_choice(text, row, field, reason);
   case OPTION_LIST: return parse_list(text, field, reason);
   }

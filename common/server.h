@@ -35,6 +35,7 @@ struct server_options {
   char *failpoints; /* NULL: none */
   uint64_t partitions;
   uint64_t reply_timeout_ms, drain_timeout_ms;
+  uint64_t pace_us; /* 0: calls of Redis are not paced */
   uint64_t gateway_entries, gateway_bytes; /* of a gateway's stream */
   enum log_level log_level;
   enum log_format log_format;
@@ -42,7 +43,7 @@ struct server_options {
 
 /* The rows, for tables whose base is where the program's config keeps its struct server_options. */
 #define SERVER_PROCESS_ROWS 6
-#define SERVER_REDIS_ROWS   6
+#define SERVER_REDIS_ROWS   7
 extern const struct option_row server_process_rows[SERVER_PROCESS_ROWS];
 extern const struct option_row server_redis_rows[SERVER_REDIS_ROWS];
 

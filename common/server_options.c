@@ -65,6 +65,13 @@ const struct option_row server_redis_rows[] = {
      .min = 100,
      .max = 600000,
      .help = "a Redis silent for so long is connected to anew"},
+    {.name = "pace",
+     .type = OPTION_US,
+     .offset = AT(pace_us),
+     .fallback = "1ms",
+     .max = 100000,
+     .help = "between one round of calls of Redis and the next when there is much to do: a longer one costs time and "
+             "saves processors; 0 for none"},
     {.name = "gateway-entries",
      .type = OPTION_U64,
      .offset = AT(gateway_entries),

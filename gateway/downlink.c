@@ -253,7 +253,9 @@ static void on_deliveries(void *arg, enum store_result result, const struct stor
     downlink->answered = true;
     downlink->refused = false;
     if (take_entries(downlink, entries, n)) {
-      downlink->retry_at_us = now_us + failpoint_delay_us(downlink->config.failpoints, "gateway.read");
+      uint64_t held_us = failpoint_delay_us(downlink->config.failpoints, "gateway.read");
+      uint64_t pace_us = n > 0 ? downlink->config.pace_us : 0;
+      downlink->retry_at_us = now_us + (held_us > pace_us ? held_us : pace_us);
     } else {
       trouble(downlink, DOWNLINK_UNREADABLE, now_us);
     }

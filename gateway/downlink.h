@@ -29,6 +29,7 @@ enum downlink_trouble {
 };
 
 struct downlink_config {
+  uint64_t pace_us;              /* of reads that found something, see common/pace.h */
   struct failpoints *failpoints; /* "gateway.read"; NULL: none */
   /* The last thing within the store's callback; may stop, not free. */
   void (*trouble)(void *arg, enum downlink_trouble);

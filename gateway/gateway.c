@@ -292,6 +292,7 @@ struct gateway *gateway_create(struct store *store, const struct gateway_config 
       &(struct uplink_config){.partitions = config->partitions,
                               .max_entries = config->partition_entries,
                               .max_bytes = config->partition_bytes,
+                              .pace_us = config->pace_us,
                               .failpoints = config->failpoints},
       &(struct uplink_handler){
           .alive = on_uplink_alive, .busy = on_uplink_busy, .trouble = on_uplink_trouble, .arg = gateway},
@@ -299,7 +300,10 @@ struct gateway *gateway_create(struct store *store, const struct gateway_config 
   gateway->sessions->uplink = gateway->uplink;
   gateway->downlink = downlink_create(
       store,
-      &(struct downlink_config){.failpoints = config->failpoints, .trouble = on_downlink_trouble, .arg = gateway},
+      &(struct downlink_config){.pace_us = config->pace_us,
+                                .failpoints = config->failpoints,
+                                .trouble = on_downlink_trouble,
+                                .arg = gateway},
       gateway->sessions, gateway->uplink, metrics, log);
   store->on_ready = on_ready;
   store->on_ready_arg = gateway;

@@ -26,6 +26,7 @@ struct gateway_config {
   uint64_t ttl_ms; /* the id is renewed each third of it */
   uint64_t drain_timeout_ms;
   size_t partition_entries, partition_bytes; /* waiting here, see uplink_config */
+  uint64_t pace_us;                          /* of calls of the store, see common/pace.h */
   struct sessions_config sessions;
   const struct auth *auth;
   const struct payload_registry *registry;

@@ -361,6 +361,7 @@ void gateway_options_gateway(const struct gateway_options *options, struct gatew
                                     .drain_timeout_ms = options->server.drain_timeout_ms,
                                     .partition_entries = options->waiting_entries,
                                     .partition_bytes = options->waiting_bytes,
+                                    .pace_us = options->server.pace_us,
                                     .sessions = {.max_message_bytes = (uint32_t)options->max_message_bytes,
                                                  .max_rooms = (uint32_t)options->max_rooms,
                                                  .rate_per_s = (uint32_t)options->message_rate,

@@ -39,6 +39,7 @@ struct uplink {
   bool broken;      /* the last append failed half-way */
   bool forgotten;   /* the append in flight belongs to a state that was reset */
   uint64_t sent_us; /* when it left */
+  struct pace pace;
   uint32_t *flight; /* owned; partitions of the append in flight, in its order */
   size_t n_flight;
   struct store_append *appends; /* owned; scratch of the same size */
@@ -54,6 +55,7 @@ struct uplink *uplink_create(struct store *store, const struct uplink_config *co
   struct uplink *uplink = xcalloc(1, sizeof *uplink + config->partitions * sizeof uplink->lanes[0]);
   uplink->store = store;
   uplink->config = *config;
+  uplink->pace.every_us = config->pace_us;
   uplink->handler = *handler;
   uplink->metrics = metrics;
   uplink->log = log;
@@ -312,6 +314,7 @@ uint64_t uplink_flush(struct uplink *uplink, uint64_t now_us) {
   uint64_t due = due_us(uplink);
   if (due == UPLINK_NEVER) return UPLINK_NEVER;
   if (due > now_us) return due - now_us;
+  if (pace_wait_us(&uplink->pace, now_us)) return pace_wait_us(&uplink->pace, now_us);
   if (!uplink->delay_drawn) {
     uplink->hold_until_us = now_us + failpoint_delay_us(uplink->config.failpoints, "gateway.append");
     uplink->delay_drawn = true;
@@ -327,6 +330,7 @@ uint64_t uplink_flush(struct uplink *uplink, uint64_t now_us) {
   uplink->delay_drawn = false;
   uplink->in_flight = true;
   uplink->sent_us = now_us;
+  pace_begin(&uplink->pace, now_us);
   uplink->metrics->appends++;
   uplink->metrics->append_batches += uplink->n_flight;
   uplink->store->ops->append(uplink->store, uplink->gateway, uplink->generation, uplink->appends, uplink->n_flight,

@@ -1,7 +1,7 @@
-/* The way from the gateway into the partitions: collects bus entries, sends one append per loop turn, never doubles
- * or reorders.
+/* The way from the gateway into the partitions: collects bus entries, sends one append at a time, never doubles or
+ * reorders.
  *
- * Sessions push, the gateway flushes once per loop turn. Every partition with something waiting gets one batch; all
+ * Sessions push, the gateway flushes once per loop turn, and appends at its pace. Every partition with something waiting gets one batch; all
  * of them go in one call of the store, and at most one such call is in flight, so whatever arrives meanwhile makes
  * the next batches bigger: the busier Redis is, the fewer calls it gets.
  *
@@ -19,6 +19,7 @@
 #ifndef HEYA_GATEWAY_UPLINK_H
 #define HEYA_GATEWAY_UPLINK_H
 
+#include "common/pace.h"
 #include "common/store.h"
 #include "gateway/uplink_queue.h"
 
@@ -41,6 +42,7 @@ struct uplink_config {
   uint32_t partitions;
   size_t max_entries;            /* client entries waiting per partition */
   size_t max_bytes;              /* of those */
+  uint64_t pace_us;              /* of appends, see common/pace.h */
   struct failpoints *failpoints; /* "gateway.append"; NULL: none */
 };
 

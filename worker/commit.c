@@ -182,19 +182,45 @@ static void on_commit(void *arg, enum store_result result, const struct store_co
   for (uint32_t p = 0; p < worker->config.partitions; p++) worker->slots[p].commit_epoch = 0;
 }
 
+/* ---- when ---- */
+
+static bool may_commit(const struct slot *slot) {
+  return (slot->state == SLOT_LIVE || slot->state == SLOT_LEAVING) && !caution_is_walking(&slot->caution);
+}
+
+/* Whether there is anything to commit, once those whose time has come have asked for it. */
+static bool collect(struct worker *worker, uint64_t now_us) {
+  struct store *store = worker->store;
+  bool any = false;
+  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+    struct slot *slot = &worker->slots[p];
+    if (!may_commit(slot)) continue;
+    if (slot->state == SLOT_LIVE) partition_ask_time(&slot->partition, store->ops->now_ms(store, p), now_us);
+    any = any || effects_any(&slot->partition.effects);
+  }
+  return any;
+}
+
+uint64_t commit_wait_us(const struct worker *worker, uint64_t now_us, uint64_t most_us) {
+  if (!worker->commit_waits) return most_us;
+  uint64_t wait_us = pace_wait_us(&worker->commits, now_us);
+  return wait_us < most_us ? wait_us : most_us;
+}
+
 void commit_turn(struct worker *worker) {
   struct store *store = worker->store;
+  worker->commit_waits = false;
   if (worker->committing || !worker->initialised) return;
   uint64_t now_us = store->ops->monotonic_us(store);
+  if (!collect(worker, now_us)) return;
+  worker->commit_waits = pace_wait_us(&worker->commits, now_us) > 0;
+  if (worker->commit_waits) return;
   struct commit commit = {.worker = worker->config.id};
   commit.segments = take(worker, worker->config.partitions, sizeof *commit.segments);
   for (uint32_t p = 0; p < worker->config.partitions; p++) {
     struct slot *slot = &worker->slots[p];
-    if (slot->state != SLOT_LIVE && slot->state != SLOT_LEAVING) continue;
-    if (caution_is_walking(&slot->caution)) continue;
-    if (slot->state == SLOT_LIVE) partition_ask_time(&slot->partition, store->ops->now_ms(store, p), now_us);
     struct effects *effects = &slot->partition.effects;
-    if (!effects_any(effects)) continue;
+    if (!may_commit(slot) || !effects_any(effects)) continue;
     if (can_wait(effects)) {
       put_off(worker, effects);
     } else {
@@ -203,7 +229,8 @@ void commit_turn(struct worker *worker) {
   }
   if (commit.n_segments) {
     worker->committing = true;
-    worker->commit_sent_us = store->ops->monotonic_us(store);
+    worker->commit_sent_us = now_us;
+    pace_begin(&worker->commits, now_us);
     worker->metrics->segments += commit.n_segments;
     store->ops->commit(store, &commit, on_commit, worker);
     for (size_t i = 0; i < commit.n_segments; i++) {

@@ -63,6 +63,10 @@ static void on_read(void *arg, enum store_result result, const struct store_entr
   struct worker *worker = arg;
   worker->reading = false;
   worker->metrics->reads++;
+  if (n > 0) {
+    pace_begin(&worker->reads, worker->store->ops->monotonic_us(worker->store));
+    pace_hurry(&worker->commits);
+  }
   if (result != STORE_OK && result != STORE_LOST) on_refused_read(worker, result);
   if (result != STORE_OK) return;
   worker->read_refused = false;
@@ -88,6 +92,11 @@ static bool read_is_stale(const struct worker *worker) {
   return false;
 }
 
+uint64_t intake_wait_us(const struct worker *worker, uint64_t now_us, uint64_t most_us) {
+  uint64_t wait_us = worker->reading ? 0 : pace_wait_us(&worker->reads, now_us);
+  return wait_us && wait_us < most_us ? wait_us : most_us;
+}
+
 void intake_turn(struct worker *worker) {
   struct store *store = worker->store;
   if (worker->reading) {
@@ -98,7 +107,8 @@ void intake_turn(struct worker *worker) {
     return;
   }
   if (!worker->initialised || intake_is_full(worker)) return;
-  if (store->ops->monotonic_us(store) < worker->read_at_us) return;
+  uint64_t now_us = store->ops->monotonic_us(store);
+  if (now_us < worker->read_at_us || pace_wait_us(&worker->reads, now_us)) return;
   size_t n = 0, most = worker->reading_singly ? 1 : worker->config.partitions;
   struct store_position *positions = arena_alloc(&worker->frozen, worker->config.partitions * sizeof *positions);
   for (uint32_t i = 0; i < worker->config.partitions; i++) { /* each time another is the first to be taken in */

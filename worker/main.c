@@ -150,7 +150,8 @@ static bool open_worker(struct program *program) {
   struct worker_config config = {.version = SERVER_VERSION,
                                  .pid = getpid(),
                                  .partitions = (uint32_t)program->options.server.partitions,
-                                 .lease_ms = program->options.lease_ms};
+                                 .lease_ms = program->options.lease_ms,
+                                 .pace_us = program->options.server.pace_us};
   make_id(program, config.id);
   snprintf(config.address, sizeof config.address, "%s", server->peer_address);
   if (gethostname(config.host, sizeof config.host - 1) != 0) snprintf(config.host, sizeof config.host, "unknown");

@@ -30,6 +30,7 @@ struct worker *worker_create(const struct worker_config *config, struct store *s
   worker->kinds = kinds;
   worker->metrics = metrics;
   worker->log = log;
+  worker->reads.every_us = worker->commits.every_us = config->pace_us;
   worker->slots = xcalloc(config->partitions, sizeof *worker->slots);
   for (uint32_t p = 0; p < config->partitions; p++) {
     struct slot *slot = &worker->slots[p];
@@ -170,8 +171,10 @@ uint64_t worker_turn(struct worker *worker) {
   ownership_release_clean(worker);
   intake_turn(worker);
   stop_turn(worker);
-  uint64_t wait_us = ownership_wait_us(worker, worker->store->ops->monotonic_us(worker->store));
+  uint64_t now_us = worker->store->ops->monotonic_us(worker->store);
+  uint64_t wait_us = ownership_wait_us(worker, now_us);
   uint64_t timers_us = worker->committing ? MAX_WAIT_US : timers_wait_us(worker);
   if (timers_us < wait_us) wait_us = timers_us;
-  return loop_wait_us(worker, worker->store->ops->monotonic_us(worker->store), wait_us);
+  wait_us = commit_wait_us(worker, now_us, intake_wait_us(worker, now_us, wait_us));
+  return loop_wait_us(worker, now_us, wait_us);
 }

@@ -18,6 +18,7 @@
 #define HEYA_WORKER_WORKER_H
 
 #include "common/log.h"
+#include "common/pace.h"
 #include "common/store.h"
 #include "proto/arena.h"
 #include "worker/caution.h"
@@ -75,6 +76,7 @@ struct worker_config {
   int64_t pid;
   uint32_t partitions;
   uint64_t lease_ms;
+  uint64_t pace_us; /* see common/pace.h */
 };
 
 /* Whoever drives the worker may watch its peers, which the core cannot: it is told of each view of the deployment. */
@@ -107,9 +109,12 @@ struct worker {
   size_t reading_n;    /* so many partitions are in the read */
   bool read_refused;   /* the last one, and it was no partition's fault */
   uint64_t read_at_us; /* not read before, after an error */
+  struct pace reads;
   bool reading_singly; /* one partition at a time, to find the one that cannot be read; */
   uint32_t read_next;  /* from here on */
   bool committing;
+  struct pace commits; /* of what no read brought: frames, timers */
+  bool commit_waits;   /* for its pace */
   uint64_t commit_sent_us;
   uint64_t commit_refused_us; /* when the last one was; 0: it was not */
   struct slot *slots;         /* one per partition of the deployment */
@@ -163,11 +168,15 @@ void ownership_release_clean(struct worker *);
 uint32_t slot_number(const struct slot *);
 
 void intake_turn(struct worker *);
+/* Until it reads again; at most `most_us`. */
+uint64_t intake_wait_us(const struct worker *, uint64_t now_us, uint64_t most_us);
 /* So much waits for a commit that nothing may add to it. */
 bool intake_is_full(struct worker *);
 void loop_turn(struct worker *);
 /* Until the next frame; at most `most_us`. */
 uint64_t loop_wait_us(struct worker *, uint64_t now_us, uint64_t most_us);
 void commit_turn(struct worker *);
+/* Until what waits is committed; at most `most_us`. */
+uint64_t commit_wait_us(const struct worker *, uint64_t now_us, uint64_t most_us);
 
 #endif

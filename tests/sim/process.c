@@ -110,7 +110,10 @@ void process_post_at(struct sim_process *process, uint64_t at_us, void (*handle)
 
 static void start_worker(struct sim_process *process) {
   const struct sim_plan *plan = &process->sim->plan;
-  struct worker_config config = {.version = "sim", .partitions = plan->partitions, .lease_ms = plan->lease_ms};
+  struct worker_config config = {.version = "sim",
+                                 .partitions = plan->partitions,
+                                 .lease_ms = plan->lease_ms,
+                                 .pace_us = plan->pace_us};
   snprintf(config.id, sizeof config.id, "%s", process->name);
   process->worker =
       worker_create(&config, &process->store->base, ledger_kinds(process->sim), &process->worker_metrics, NULL);
@@ -126,6 +129,7 @@ static void start_gateway(struct sim_process *process) {
                                   .drain_timeout_ms = 3000,
                                   .partition_entries = plan->waiting_entries,
                                   .partition_bytes = 1 << 20,
+                                  .pace_us = plan->pace_us,
                                   .sessions = {.max_message_bytes = 65536, .max_rooms = 16},
                                   .auth = &auth,
                                   .registry = &registry,

@@ -102,6 +102,7 @@ struct sim_plan {
   uint64_t active_us; /* how long faults and new work go on */
   uint64_t lease_ms, gateway_ttl_ms;
   uint64_t latency_us;     /* one way, typically */
+  uint64_t pace_us;        /* of calls of Redis; 0: none */
   uint32_t spike_permille; /* of messages are much slower */
   int64_t clock_error_ms;  /* of the estimate of Redis's clock, at most */
   uint64_t partition_entries, gateway_entries, waiting_entries;

@@ -37,11 +37,12 @@ static void trouble(void *arg, enum uplink_trouble what) {
   if (what == UPLINK_GONE || what == UPLINK_BROKEN) world->gones++;
 }
 
-static void start(struct world *world) {
+static void start_with(struct world *world, uint64_t pace_us) {
   const uint64_t numbers[PARTITIONS] = {0, 5};
   *world = (struct world){.store = fake_store_create()};
   world->uplink = uplink_create(
-      &world->store->store, &(struct uplink_config){.partitions = PARTITIONS, .max_entries = 4, .max_bytes = 1000},
+      &world->store->store,
+      &(struct uplink_config){.partitions = PARTITIONS, .max_entries = 4, .max_bytes = 1000, .pace_us = pace_us},
       &(struct uplink_handler){alive, busy, trouble, world}, &world->metrics, NULL);
   for (unsigned i = 0, found = 0; found != 3; i++) {
     char room[32];
@@ -51,6 +52,10 @@ static void start(struct world *world) {
     found |= 1u << partition;
   }
   uplink_open(world->uplink, "g1", 1, numbers, PARTITIONS);
+}
+
+static void start(struct world *world) {
+  start_with(world, 0);
 }
 
 static void stop(struct world *world) {
@@ -132,6 +137,26 @@ Test(uplink, what_arrives_during_an_append_joins_the_next) {
   flush(&world);
   cr_assert_eq(sent(&world, 0)->number, 2);
   cr_assert_str_eq(content(sent(&world, 0)), "2 3 ");
+  stop(&world);
+}
+
+Test(uplink, appends_keep_their_pace_and_the_first_after_a_rest_goes_at_once) {
+  struct world world;
+  start_with(&world, 1000);
+  push(&world, 0, 1, 1);
+  flush(&world);
+  cr_assert_eq(world.store->append.count, 1);
+  fake_store_append_ok(world.store);
+  push(&world, 0, 1, 2);
+  cr_assert_eq(uplink_flush(world.uplink, world.store->now_us), 1000);
+  world.store->now_us += 400;
+  push(&world, 1, 1, 1);
+  cr_assert_eq(uplink_flush(world.uplink, world.store->now_us), 600);
+  cr_assert_eq(world.store->append.count, 1);
+  world.store->now_us += 600;
+  flush(&world);
+  cr_assert_eq(world.store->append.n, 2, "what came meanwhile goes together");
+  fake_store_append_ok(world.store);
   stop(&world);
 }
 

@@ -346,6 +346,44 @@ Test(worker, what_was_read_is_committed_and_one_commit_is_under_way_at_a_time) {
   cr_assert_eq(members(p), 3);
 }
 
+Test(worker, reads_keep_their_pace_and_what_one_brought_is_committed_at_once) {
+  start_owning_all();
+  worker->reads.every_us = worker->commits.every_us = 1000;
+  let_join("ann");
+  cr_assert_eq(worker_turn(worker), 1000);
+  cr_assert_eq(store->commit.count, 1, "after a rest at once");
+  cr_assert_null(store->read.callback, "others may have come when the next one goes out");
+  worker_store_commit(store, STORE_OK, NULL);
+  store->now_us += 999;
+  cr_assert_eq(worker_turn(worker), 1);
+  cr_assert_null(store->read.callback);
+  store->now_us += 1;
+  worker_turn(worker);
+  cr_assert_not_null(store->read.callback);
+  let_join("bob");
+  worker_turn(worker);
+  cr_assert_eq(store->commit.count, 2);
+  worker_store_commit(store, STORE_OK, NULL);
+}
+
+Test(worker, what_frames_and_timers_do_is_committed_at_a_pace) {
+  uint32_t p = partition_of_room();
+  start_owning_all();
+  let_join("ann");
+  worker_turn(worker);
+  worker_store_commit(store, STORE_OK, NULL);
+  worker->commits.every_us = 1000;
+  pace_begin(&worker->commits, store->now_us);
+  worker->slots[p].partition.effects.moved = true;
+  cr_assert_eq(worker_turn(worker), 1000);
+  cr_assert_eq(store->commit.count, 1);
+  store->now_us += 1000;
+  worker_turn(worker);
+  cr_assert_eq(store->commit.count, 2);
+  worker_store_commit(store, STORE_OK, NULL);
+  cr_assert_gt(worker_turn(worker), 1000, "with nothing to commit nobody waits for the pace");
+}
+
 /* ---- a lossy kind that changes in every frame and says nothing ---- */
 
 static kind_code open_hush(struct room *room, struct bytes options, struct kind_reply *reply) {
