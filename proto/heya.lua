@@ -18,6 +18,8 @@ local CHUNK = 1000
 
 local function fail(...) error(redis.error_reply(table.concat({...}, ' '))) end
 
+local NONE = {from = 1, n = 0}
+
 -- A cursor over ARGV: every take is checked, and finish() refuses what is left over.
 local function arguments(argv)
   local at = 0
@@ -37,6 +39,7 @@ local function arguments(argv)
   end
   -- A run of n values, left in place: where it starts and how long it is.
   function a.run(n)
+    if n == 0 then return NONE end
     local run = {from = at + 1, n = n}
     at = at + n
     if at > #argv then fail('BADCALL', 'argument', at, 'is missing') end
@@ -54,6 +57,25 @@ local function call_with_run(argv, run, command, key)
   for from = run.from, last, CHUNK do
     redis.call(command, key, unpack(argv, from, math.min(from + CHUNK - 1, last)))
   end
+end
+
+-- Every call from Lua costs more than most commands do, so what may hold a wrong type is not asked for its type first: the
+-- command itself says so. nil: the key holds another type. Any other error is raised.
+local function try(...)
+  local answer = redis.pcall(...)
+  if type(answer) ~= 'table' or not answer.err then return answer end
+  if string.sub(answer.err, 1, 9) == 'WRONGTYPE' then return nil end
+  error(answer)
+end
+
+-- The strings at all these keys in one call, or several; false for what is missing or no string.
+local function strings_at(keys)
+  local values = #keys > 0 and redis.call('MGET', unpack(keys, 1, math.min(#keys, CHUNK))) or {}
+  for from = CHUNK + 1, #keys, CHUNK do
+    local more = redis.call('MGET', unpack(keys, from, math.min(from + CHUNK - 1, #keys)))
+    for i = 1, #more do values[from + i - 1] = more[i] end
+  end
+  return values
 end
 
 -- ---- keys and time --------------------------------------------------------------------------------------------------
@@ -78,13 +100,12 @@ end
 -- Bytes that wait in a stream: counted beside it, so that a count which is none can begin anew, at 0.
 local COUNT = '^%-?%d%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?%d?$'
 
-local function count_in(key)
-  local value = type_of(key) == 'string' and redis.call('GET', key) or ''
-  return tonumber(string.match(value, COUNT) or '0')
-end
+local function count_in(value) return tonumber(string.match(value or '', COUNT) or '0') end
 
 local function count_up(key, by)
-  if not is_or_none(key, 'string') or not string.match(redis.call('GET', key) or '0', COUNT) then redis.call('DEL', key) end
+  local count = redis.pcall('INCRBY', key, by)
+  if type(count) == 'number' and math.abs(count) < 1e15 then return count end
+  redis.call('DEL', key)
   return redis.call('INCRBY', key, by)
 end
 
@@ -136,7 +157,7 @@ local function selftest(_, argv)
     {'ZSCORE', ':z', 'a'}, {'ZRANGE', ':z', '-inf', '+inf', 'BYSCORE', 'LIMIT', '0', '1'},
     {'ZREMRANGEBYSCORE', ':z', '-inf', '0'}, {'ZREM', ':z', 'a'}, {'SET', ':t', '1', 'PX', '60000'},
     {'SET', ':t', '1', 'PXAT', '99999999999999'}, {'GET', ':t'}, {'INCRBY', ':t', '1'},
-    {'PEXPIRE', ':h', '60000'}, {'PEXPIREAT', ':h', '99999999999999'}, {'TYPE', ':h'}, {'EXISTS', ':h'}, {'TIME'},
+    {'MGET', ':t'}, {'MSET', ':t', '1'}, {'PEXPIRE', ':h', '60000'}, {'PEXPIREAT', ':h', '99999999999999'}, {'TYPE', ':h'}, {'EXISTS', ':h'}, {'TIME'},
     {'DEL', ':h', ':x', ':s', ':z', ':t'},
   }
   for _, command in ipairs(commands) do
@@ -249,6 +270,22 @@ end
 
 -- ---- in: the only way into a partition ------------------------------------------------------------------------------
 
+-- The gateway's hash and the last append number of each item's partition. Fails with GONE as gateway_check does.
+local function gateway_numbers(prefix, gateway, generation, items)
+  local key, events = gateway_keys(prefix, gateway)
+  local fields, numbers = {'generation'}, {}
+  for i, item in ipairs(items) do fields[i + 1] = 'n:' .. item.p end
+  if type_of(events) ~= 'stream' then fail('GONE', gateway) end
+  for from = 1, #fields, CHUNK do
+    local values = try('HMGET', key, unpack(fields, from, math.min(from + CHUNK - 1, #fields)))
+    if not values then fail('GONE', gateway) end
+    for i, value in ipairs(values) do numbers[from + i - 2] = tonumber(value or '0') or fail('GONE', gateway, 'is damaged') end
+    if from == 1 and not values[1] then fail('GONE', gateway) end
+    if from == 1 and values[1] ~= generation then fail('GONE', gateway, 'has a younger generation') end
+  end
+  return key, numbers
+end
+
 -- prefix, gateway, generation, limit of entries, limit of bytes, n, then n times: partition, append number, "1" for a
 -- system batch, batch -> n verdicts: ok, dup (it was appended before), busy (over a limit, or the partition is damaged; nothing is consumed), gap
 -- (not the next number), clock (Redis's clock is behind what the partition has processed).
@@ -263,41 +300,48 @@ local function append(_, argv)
     seen[items[i].p] = true
   end
   a.finish()
-  gateway_check(prefix, gateway, generation)
-  local gateway_key = gateway_keys(prefix, gateway)
+  local gateway_key, numbers = gateway_numbers(prefix, gateway, generation, items)
+  local strings = {}
+  for i, item in ipairs(items) do
+    item.keys = partition_keys(prefix, item.p)
+    strings[i * 2 - 1], strings[i * 2] = item.keys.done, item.keys.bytes
+  end
+  strings = strings_at(strings)
   local now = now_ms()
   local verdicts = {}
   for i, item in ipairs(items) do
-    local keys = partition_keys(prefix, item.p)
-    item.keys = keys
-    local last = tonumber(redis.call('HGET', gateway_key, 'n:' .. item.p) or '0')
-    if not last then fail('GONE', gateway, 'is damaged') end
+    local keys = item.keys
+    local last = numbers[i]
     local share = item.system and 1.25 or 1
-    local queued = count_in(keys.bytes)
-    local done = is_or_none(keys.done, 'string') and (redis.call('GET', keys.done) or '0-0') or ''
+    local queued = count_in(strings[i * 2])
+    local done = strings[i * 2 - 1] or (type_of(keys.done) == 'none' and '0-0') or ''
     local done_ms = tonumber(string.match(done, '^(%d+)-%d+$') or '')
-    local sound = done_ms and is_or_none(keys.cmd, 'stream')
+    local waiting = try('XLEN', keys.cmd)
+    local sound = done_ms and waiting
     if item.number <= last then
       verdicts[i] = 'dup'
     elseif not sound then
       verdicts[i] = 'busy'
     elseif item.number ~= last + 1 then
       verdicts[i] = 'gap'
-    elseif redis.call('XLEN', keys.cmd) >= max_entries * share or queued + #item.batch > max_bytes * share then
+    elseif waiting >= max_entries * share or queued + #item.batch > max_bytes * share then
       verdicts[i] = 'busy'
-    elseif done_ms >= now and type_of(keys.cmd) == 'none' then
+    elseif done_ms >= now and waiting == 0 and type_of(keys.cmd) == 'none' then
       verdicts[i] = 'clock'
     else
       verdicts[i] = 'ok'
     end
   end
+  local taken = {}
   for i, item in ipairs(items) do
     if verdicts[i] == 'ok' then
       redis.call('XADD', item.keys.cmd, '*', 'g', gateway, 'm', item.batch)
       count_up(item.keys.bytes, tostring(#item.batch))
-      redis.call('HSET', gateway_key, 'n:' .. item.p, integer(item.number))
+      taken[#taken + 1] = 'n:' .. item.p
+      taken[#taken + 1] = integer(item.number)
     end
   end
+  call_with_run(taken, {from = 1, n = #taken}, 'HSET', gateway_key)
   return verdicts
 end
 
@@ -605,16 +649,18 @@ local function check_room(p, room)
   local sound = (room.fields.n + room.fields_gone.n == 0 or is_or_none(room.key, 'hash'))
     and (room.members.n + room.members_gone.n == 0 or is_or_none(room.key .. ':members', 'hash'))
     and (room.results.n + room.results_gone.n == 0 or room.clear_results or is_or_none(room.key .. ':results', 'hash'))
-    and (room.log.n == 0 or is_or_none(room.key .. ':log', 'stream'))
   if not sound then fail('WRONGROOM', p, room.id) end
 end
 
 local function check_segment(segment)
-  local keys = segment.keys
+  local keys, moves_rooms = segment.keys, false
   check_type(segment.p, keys.cmd, 'stream')
-  check_type(segment.p, keys.done, 'string')
-  check_type(segment.p, keys.rooms, 'set')
-  for _, room in ipairs(segment.rooms) do check_room(segment.p, room) end
+  if not segment.was_done then check_type(segment.p, keys.done, 'string') end
+  for _, room in ipairs(segment.rooms) do
+    check_room(segment.p, room)
+    moves_rooms = moves_rooms or room.whole or room.gone
+  end
+  if moves_rooms then check_type(segment.p, keys.rooms, 'set') end
   for _, item in ipairs(segment.appends) do
     check_type(segment.p, item.keys.cmd, 'stream')
   end
@@ -630,7 +676,7 @@ local function write_log(epoch, room, argv)
   for i = room.log.from, room.log.from + room.log.n - 1, 3 do
     local event = {'XADD', key, 'MAXLEN', '~', room.log_max, epoch .. '-' .. argv[i], 'to', argv[i + 1], 'm', argv[i + 2]}
     local answer = redis.pcall(unpack(event))
-    if type(answer) == 'table' and answer.err then -- somebody put a higher id into it: people's view begins anew
+    if type(answer) == 'table' and answer.err then -- it holds a higher id, or no log: people's view begins anew
       redis.call('DEL', key)
       redis.call(unpack(event))
     end
@@ -693,12 +739,21 @@ local function write_append(worker, item)
   count_up(item.keys.bytes, tostring(#item.batch))
 end
 
-local function write_checkpoint(segment)
-  local keys = segment.keys
-  redis.call('SET', keys.done, segment.done)
-  redis.call('XTRIM', keys.cmd, 'MINID', next_id(segment.done))
-  local left = count_up(keys.bytes, segment.bytes == '0' and '0' or '-' .. segment.bytes)
-  if left ~= 0 and (left < 0 or redis.call('XLEN', keys.cmd) == 0) then redis.call('SET', keys.bytes, '0') end
+local function write_checkpoints(segments)
+  for from = 1, #segments, CHUNK / 2 do
+    local done = {}
+    for i = from, math.min(from + CHUNK / 2 - 1, #segments) do
+      done[#done + 1] = segments[i].keys.done
+      done[#done + 1] = segments[i].done
+    end
+    redis.call('MSET', unpack(done))
+  end
+  for _, segment in ipairs(segments) do
+    local keys = segment.keys
+    redis.call('XTRIM', keys.cmd, 'MINID', next_id(segment.done))
+    local left = count_up(keys.bytes, segment.bytes == '0' and '0' or '-' .. segment.bytes)
+    if left ~= 0 and (left < 0 or redis.call('XLEN', keys.cmd) == 0) then redis.call('SET', keys.bytes, '0') end
+  end
 end
 
 -- One XADD per gateway for all segments together: concatenated encodings of a repeated field are one message. Returns the
@@ -717,14 +772,13 @@ local function deliver(prefix, segments, max_entries, max_bytes)
   for _, gateway in ipairs(order) do
     local key, events = gateway_keys(prefix, gateway)
     local bytes = table.concat(parts[gateway])
-    local queued = gateway_alive(prefix, gateway) and string.match(redis.call('HGET', key, 'queued_bytes') or '', COUNT)
-    queued = tonumber(queued or '')
-    if not queued or queued + #bytes > max_bytes or redis.call('XLEN', events) >= max_entries then
+    local queued = tonumber(string.match(try('HGET', key, 'queued_bytes') or '', COUNT) or '')
+    local waiting = queued and queued + #bytes <= max_bytes and try('XLEN', events)
+    if waiting and waiting < max_entries and redis.call('XADD', events, 'NOMKSTREAM', '*', 'm', bytes) then
+      redis.call('HINCRBY', key, 'queued_bytes', tostring(#bytes))
+    else
       gateway_end(prefix, gateway)
       gone[#gone + 1] = gateway
-    else
-      redis.call('XADD', events, '*', 'm', bytes)
-      redis.call('HINCRBY', key, 'queued_bytes', tostring(#bytes))
     end
   end
   return gone
@@ -737,10 +791,16 @@ end
 local function commit(_, argv)
   local a = arguments(argv)
   local prefix, worker, max_entries, max_bytes = a.text(), a.text(), a.int(), a.int()
-  local mine, fenced, refused = {}, {}, {}
-  for _ = 1, a.int() do
-    local segment = parse_segment(a, prefix)
-    local owner = is_or_none(segment.keys.owner, 'hash') and redis.call('HMGET', segment.keys.owner, 'worker', 'epoch') or {}
+  local segments, places, mine, fenced, refused = {}, {}, {}, {}, {}
+  for i = 1, a.int() do
+    segments[i] = parse_segment(a, prefix)
+    places[i] = segments[i].keys.done
+  end
+  a.finish()
+  local done = strings_at(places)
+  for i, segment in ipairs(segments) do
+    segment.was_done = done[i]
+    local owner = try('HMGET', segment.keys.owner, 'worker', 'epoch') or {}
     if owner[1] ~= worker or owner[2] ~= segment.epoch then
       fenced[#fenced + 1] = segment.p
     else
@@ -753,15 +813,14 @@ local function commit(_, argv)
       end
     end
   end
-  a.finish()
 
   for _, segment in ipairs(mine) do
     for _, room in ipairs(segment.rooms) do
       if room.gone then forget_room(prefix, segment, room) else write_room(prefix, segment, room, argv) end
     end
     for _, item in ipairs(segment.appends) do write_append(worker, item) end
-    write_checkpoint(segment)
   end
+  write_checkpoints(mine)
   return {fenced, deliver(prefix, mine, max_entries, max_bytes), refused}
 end
 

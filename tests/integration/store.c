@@ -543,7 +543,7 @@ Test(store, commit_takes_more_than_a_thousand_fields) {
 }
 
 Test(store, commit_names_the_room_with_a_wrong_key_and_writes_nothing) {
-  static const char *const keys[] = {"", ":members", ":results", ":log"};
+  static const char *const keys[] = {"", ":members", ":results"};
   char id[32], other[32];
   uint64_t epoch = fixture_own(&f, 0);
   struct commit_field field = {B("a"), B("b")};
@@ -562,7 +562,7 @@ Test(store, commit_names_the_room_with_a_wrong_key_and_writes_nothing) {
   rooms[1].id = fixture_room(0, 0, id);
   struct commit_segment segment = {.epoch = epoch, .rooms = rooms, .n_rooms = 2};
   struct commit commit = {.worker = "w-1", .segments = &segment, .n_segments = 1};
-  for (size_t i = 0; i < 4; i++) {
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
     redis_do(f.redis, "SET heya:room:%s%s x", id, keys[i]);
     const char *before = digest();
     struct answer answer = do_commit(&f, &commit);
@@ -575,6 +575,22 @@ Test(store, commit_names_the_room_with_a_wrong_key_and_writes_nothing) {
   redis_do(f.redis, "SET heya:room:%s:members x", id);
   rooms[1].whole = true; /* repairs it */
   ok(do_commit(&f, &commit));
+}
+
+Test(store, a_log_of_another_type_or_with_later_events_is_made_anew) {
+  char id[32];
+  uint64_t epoch = fixture_own(&f, 0);
+  struct commit_field field = {B("a"), B("b")};
+  struct commit_log_entry log = {.seq = 1, .to = B("*"), .message = B("m")};
+  struct commit_room room = {
+      .id = fixture_room(0, 0, id), .kind = "chat", .fields = &field, .n_fields = 1, .log = &log, .n_log = 1};
+  redis_do(f.redis, "SET heya:room:%s:log x", id);
+  ok(do_commit_room(&f, 0, epoch, &room));
+  cr_assert_eq(redis_integer(f.redis, "XLEN heya:room:%s:log", id), 1);
+  redis_do(f.redis, "XADD heya:room:%s:log 999999-1 to * m m", id);
+  log.seq = 2;
+  ok(do_commit_room(&f, 0, epoch, &room));
+  cr_assert_eq(redis_integer(f.redis, "XLEN heya:room:%s:log", id), 1);
 }
 
 Test(store, commit_refuses_wrong_types_of_the_partition_and_writes_nothing) {
