@@ -7,13 +7,13 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "common/redis_loop.h"
 #include "common/redis_reply.h"
 #include "common/redis_sentinel.h"
 #include "common/resolve.h"
 
 #include <errno.h>
 #include <ev.h>
-#include <hiredis/adapters/libev.h>
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 #include <stdarg.h>
@@ -329,7 +329,7 @@ static void dial(struct redis_link *link, const char *host) {
   link->state = LINK_CONNECTING;
   link->greetings = 0;
   context->data = link;
-  redisLibevAttach(link->loop, context);
+  redis_loop_attach(link->loop, context);
   redisAsyncSetConnectCallback(context, on_connect);
   redisAsyncSetDisconnectCallback(context, on_disconnect);
   limit_connecting(link);
