@@ -1,16 +1,24 @@
 /* See common/server.h. */
 #include "common/server.h"
 #include "common/admin.h"
+#include "common/clock.h"
 #include "common/failpoint.h"
 #include "common/mem.h"
 #include "common/redis_url.h"
 #include "proto/keys.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
+
+#define NOT_SOON_US 20000
+
+/* Buffers of a busy moment are wanted again in the next one: they are not handed back to the system in between. */
+#define MALLOC_KEPT_BYTES  (16 << 20)
+#define MALLOC_LARGE_BYTES (4 << 20)
 
 extern char **environ;
 
@@ -75,13 +83,17 @@ void server_finish(struct server *server, int status) {
 }
 
 /* A timerfd, since libev's own timers end on whole milliseconds: too coarse for frames and for waits of less. A time
- * of 0 would disarm it. */
+ * of 0 would disarm it. One that fires too early, and not soon, is left as it is: a turn for nothing once in a while
+ * costs less than setting it in each. */
 static void wake_after(struct server *server, uint64_t wait_us) {
   struct itimerspec at = {.it_value.tv_nsec = 0};
+  uint64_t now_us = clock_monotonic_us(), at_us = wait_us == SERVER_NEVER ? UINT64_MAX : now_us + wait_us;
+  if (server->wake_at_us <= at_us && server->wake_at_us > now_us + NOT_SOON_US) return;
   if (wait_us != SERVER_NEVER) {
     at.it_value.tv_sec = (time_t)(wait_us / 1000000);
     at.it_value.tv_nsec = wait_us ? (long)(wait_us % 1000000 * 1000) : 1;
   }
+  server->wake_at_us = at_us;
   timerfd_settime(server->timer.fd, 0, &at, NULL);
 }
 
@@ -183,6 +195,8 @@ bool server_open(struct server *server, struct store_redis_options *store, const
   const struct server_options *options = server->options;
   char error[256];
   signal(SIGPIPE, SIG_IGN);
+  mallopt(M_TRIM_THRESHOLD, MALLOC_KEPT_BYTES);
+  mallopt(M_MMAP_THRESHOLD, MALLOC_LARGE_BYTES);
   server->core = core;
   server->arg = arg;
   server->status = SERVER_EXIT_FAILURE;

@@ -35,7 +35,7 @@ struct server_options {
   char *failpoints; /* NULL: none */
   uint64_t partitions;
   uint64_t reply_timeout_ms, drain_timeout_ms;
-  uint64_t pace_us; /* 0: calls of Redis are not paced */
+  uint64_t pace_us;                        /* 0: calls of Redis are not paced */
   uint64_t gateway_entries, gateway_bytes; /* of a gateway's stream */
   enum log_level log_level;
   enum log_format log_format;
@@ -78,7 +78,8 @@ struct server {
   char admin_address[ENDPOINT_BYTES]; /* with the port that was bound */
   char peer_address[ENDPOINT_BYTES];  /* as peers reach it: --advertise, or the same */
   struct ev_prepare prepare;
-  struct ev_io timer; /* a timerfd, for the time that the core named */
+  struct ev_io timer;  /* a timerfd, for the time that the core named */
+  uint64_t wake_at_us; /* when it fires; 0: not set yet */
   struct ev_signal terminate, interrupt;
   bool said_ready, stopping;
   int status; /* what the process exits with */
