@@ -73,7 +73,7 @@ struct unit {
 static const struct unit units[] = {
     {OPTION_BYTES, "k", 1024}, {OPTION_BYTES, "m", 1 << 20}, {OPTION_BYTES, "g", 1 << 30}, {OPTION_BYTES, "", 1},
     {OPTION_MS, "ms", 1},      {OPTION_MS, "s", 1000},       {OPTION_MS, "m", 60000},      {OPTION_MS, "h", 3600000},
-    {OPTION_MS, "", 1},        {OPTION_US, "us", 1},       {OPTION_US, "ms", 1000},     {OPTION_US, "s", 1000000},
+    {OPTION_MS, "", 1},        {OPTION_US, "us", 1},         {OPTION_US, "ms", 1000},      {OPTION_US, "s", 1000000},
     {OPTION_US, "", 1},        {OPTION_U64, "", 1}, /* of a time, without a unit: for 0 only */
 };
 static const char *const number_hints[] = {[OPTION_U64] = "a number",

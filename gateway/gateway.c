@@ -298,13 +298,12 @@ struct gateway *gateway_create(struct store *store, const struct gateway_config 
           .alive = on_uplink_alive, .busy = on_uplink_busy, .trouble = on_uplink_trouble, .arg = gateway},
       metrics, log);
   gateway->sessions->uplink = gateway->uplink;
-  gateway->downlink = downlink_create(
-      store,
-      &(struct downlink_config){.pace_us = config->pace_us,
-                                .failpoints = config->failpoints,
-                                .trouble = on_downlink_trouble,
-                                .arg = gateway},
-      gateway->sessions, gateway->uplink, metrics, log);
+  gateway->downlink = downlink_create(store,
+                                      &(struct downlink_config){.pace_us = config->pace_us,
+                                                                .failpoints = config->failpoints,
+                                                                .trouble = on_downlink_trouble,
+                                                                .arg = gateway},
+                                      gateway->sessions, gateway->uplink, metrics, log);
   store->on_ready = on_ready;
   store->on_ready_arg = gateway;
   take_id(gateway);

@@ -1,9 +1,9 @@
 /* The way from the gateway into the partitions: collects bus entries, sends one append at a time, never doubles or
  * reorders.
  *
- * Sessions push, the gateway flushes once per loop turn, and appends at its pace. Every partition with something waiting gets one batch; all
- * of them go in one call of the store, and at most one such call is in flight, so whatever arrives meanwhile makes
- * the next batches bigger: the busier Redis is, the fewer calls it gets.
+ * Sessions push, the gateway flushes once per loop turn, and appends at its pace. Every partition with something
+ * waiting gets one batch; all of them go in one call of the store, and at most one such call is in flight, so
+ * whatever arrives meanwhile makes the next batches bigger: the busier Redis is, the fewer calls it gets.
  *
  * - Client entries (join, leave, command) wait in a bounded queue per partition; over it uplink_push refuses at once.
  *   When a partition answers BUSY, each client entry of that batch goes back to its connection through `busy`.

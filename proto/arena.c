@@ -79,6 +79,12 @@ void *arena_alloc(struct arena *arena, size_t size) {
   return memory;
 }
 
+void *arena_take(struct arena *arena, size_t size) {
+  void *memory = arena_alloc(arena, size);
+  if (!memory) mem_exhausted(size);
+  return memory;
+}
+
 void *arena_copy(struct arena *arena, struct bytes bytes) {
   char *copy = arena_alloc(arena, bytes.len + 1); /* a view's length is far from wrapping */
   if (!copy) return NULL;

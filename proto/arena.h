@@ -40,6 +40,10 @@ void arena_reset(struct arena *arena);
  * of 0 gives a valid pointer. */
 void *arena_alloc(struct arena *arena, size_t size);
 
+/* The same, never NULL: for data the program made itself, of which there is no end in sight when it passes the limit:
+ * that ends the process, as lack of memory does (common/mem.h). */
+void *arena_take(struct arena *arena, size_t size);
+
 /* A copy followed by a NUL that is not counted; NULL over the limit. */
 void *arena_copy(struct arena *arena, struct bytes bytes);
 

@@ -13,15 +13,15 @@ void backlog_close(struct backlog *backlog) {
   *backlog = (struct backlog){0};
 }
 
-void backlog_add(struct backlog *backlog, uint64_t epoch, uint64_t seq, char *to, struct bytes message) {
+void backlog_add(struct backlog *backlog, uint64_t epoch, uint64_t seq, char *to, void *message, size_t len) {
   if (backlog->n == backlog->cap) {
     backlog->cap = backlog->cap ? 2 * backlog->cap : 8;
     backlog->events = xrealloc(backlog->events, backlog->cap * sizeof *backlog->events);
   }
-  backlog->events[backlog->n++] = (struct backlog_event){
-      .epoch = epoch, .seq = seq, .to = to, .message = xmemdup(message.data, message.len), .len = message.len};
+  backlog->events[backlog->n++] =
+      (struct backlog_event){.epoch = epoch, .seq = seq, .to = to, .message = message, .len = len};
   backlog->unwritten++;
-  backlog->bytes += message.len;
+  backlog->bytes += len;
 }
 
 void backlog_written(struct backlog *backlog) {
@@ -57,7 +57,7 @@ static bool is_listed(const char *to, const char *player) {
 }
 
 bool backlog_is_for(const struct backlog_event *event, const char *player) {
-  switch (event->to[0]) {
+  switch (event->to ? event->to[0] : '*') {
   case '=': return is_listed(event->to, player);
   case '!': return !is_listed(event->to, player);
   default: return true;

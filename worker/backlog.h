@@ -18,7 +18,7 @@
 
 struct backlog_event {
   uint64_t epoch, seq;
-  char *to;      /* owned; for whom, see common/commit.h */
+  char *to;      /* owned; for whom, see common/commit.h; NULL: for everybody */
   void *message; /* owned; an encoded heya.v1.ServerMessage */
   size_t len;
 };
@@ -32,8 +32,8 @@ struct backlog {
 };
 
 void backlog_close(struct backlog *);
-/* Takes `to` over; copies the message. */
-void backlog_add(struct backlog *, uint64_t epoch, uint64_t seq, char *to, struct bytes message);
+/* Takes `to` and the message over: both are freed. */
+void backlog_add(struct backlog *, uint64_t epoch, uint64_t seq, char *to, void *message, size_t len);
 /* All of them are in a commit: from now on only the newest are kept. */
 void backlog_written(struct backlog *);
 

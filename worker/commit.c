@@ -1,6 +1,5 @@
 /* Group commit: whatever all partitions did since the last one becomes one commit; while it is under way the next one
  * collects. Nobody hears of an effect before Redis has it, since the events travel inside. */
-#include "common/mem.h"
 #include "worker/record.h"
 #include "worker/worker.h"
 
@@ -8,14 +7,8 @@
 
 /* ---- freezing ---- */
 
-static void *take(struct worker *worker, size_t count, size_t size) {
-  void *memory = arena_alloc(&worker->frozen, (count ? count : 1) * size);
-  if (!memory) mem_exhausted(count * size);
-  return memory;
-}
-
 static void freeze_rooms(struct worker *worker, struct effects *effects, struct commit_segment *segment) {
-  segment->rooms = take(worker, effects->n_ended + effects->n_changed, sizeof *segment->rooms);
+  segment->rooms = arena_take(&worker->frozen, (effects->n_ended + effects->n_changed) * sizeof *segment->rooms);
   for (size_t i = 0; i < effects->n_ended; i++) {
     segment->rooms[segment->n_rooms++] = (struct commit_room){.id = effects->ended[i].id,
                                                               .kind = effects->ended[i].kind,
@@ -33,7 +26,7 @@ static void freeze_rooms(struct worker *worker, struct effects *effects, struct 
 }
 
 static void freeze_outgoing(struct worker *worker, const struct effects *effects, struct commit_segment *segment) {
-  segment->appends = take(worker, effects->n_outgoing, sizeof *segment->appends);
+  segment->appends = arena_take(&worker->frozen, effects->n_outgoing * sizeof *segment->appends);
   for (size_t i = 0; i < effects->n_outgoing; i++) {
     segment->appends[segment->n_appends++] = (struct commit_append){.partition = effects->outgoing[i].partition,
                                                                     .batch = buf_bytes(&effects->outgoing[i].batch)};
@@ -48,7 +41,7 @@ static void freeze_segment(struct worker *worker, struct slot *slot, struct comm
                                      .consumed_bytes = effects->consumed_bytes};
   freeze_rooms(worker, effects, segment);
   freeze_outgoing(worker, effects, segment);
-  segment->deliveries = take(worker, effects->n_outlets, sizeof *segment->deliveries);
+  segment->deliveries = arena_take(&worker->frozen, effects->n_outlets * sizeof *segment->deliveries);
   for (size_t i = 0; i < effects->n_outlets; i++) {
     struct outlet *outlet = effects->outlets[i];
     if (outlet->deliveries.len == 0) continue;
@@ -216,7 +209,7 @@ void commit_turn(struct worker *worker) {
   worker->commit_waits = pace_wait_us(&worker->commits, now_us) > 0;
   if (worker->commit_waits) return;
   struct commit commit = {.worker = worker->config.id};
-  commit.segments = take(worker, worker->config.partitions, sizeof *commit.segments);
+  commit.segments = arena_take(&worker->frozen, worker->config.partitions * sizeof *commit.segments);
   for (uint32_t p = 0; p < worker->config.partitions; p++) {
     struct slot *slot = &worker->slots[p];
     struct effects *effects = &slot->partition.effects;

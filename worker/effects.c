@@ -42,6 +42,7 @@ void effects_close(struct effects *effects) {
   outgoing_clear(effects);
   free(effects->outgoing);
   arena_close(&effects->scratch);
+  buf_close(&effects->saved);
   *effects = (struct effects){0};
 }
 
@@ -102,7 +103,7 @@ void effects_answer(struct effects *effects, struct binding to, const char *room
                     Heya__Bus__Attachment attachment) {
   if (!to.outlet) return;
   size_t size = heya__v1__server_message__get_packed_size(message);
-  uint8_t *bytes = xmalloc(size);
+  uint8_t *bytes = arena_take(&effects->scratch, size);
   heya__v1__server_message__pack(message, bytes);
   Heya__Bus__Delivery delivery = HEYA__BUS__DELIVERY__INIT;
   delivery.n_conns = 1;
@@ -112,7 +113,6 @@ void effects_answer(struct effects *effects, struct binding to, const char *room
   delivery.attachment = attachment;
   delivery.attempt = to.attempt;
   deliver(effects, to.outlet, &delivery);
-  free(bytes);
 }
 
 void outlet_collect(struct outlet *outlet, uint64_t conn) {

@@ -76,6 +76,7 @@ struct effects {
   size_t
       waiting_bytes; /* of deliveries, log entries, changed rooms and outgoing entries: about what the commit costs */
   struct arena scratch; /* valid until the entry is applied */
+  struct buf saved;     /* what a kind has saved last: kept for its memory */
   uint64_t sent;        /* deliveries, for metrics */
 };
 

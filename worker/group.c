@@ -26,7 +26,8 @@ static void collect(struct room *room, const struct audience *audience) {
 /* Who it is for, as the log says it. */
 static char *describe_audience(const struct audience *audience) {
   struct buf to = {0};
-  buf_append_char(&to, audience->n == 0 ? '*' : audience->except ? '!' : '=');
+  if (audience->n == 0) return NULL;
+  buf_append_char(&to, audience->except ? '!' : '=');
   for (size_t i = 0; i < audience->n; i++) {
     buf_append_char(&to, '\n');
     buf_append_str(&to, audience->players[i]->player);
@@ -48,9 +49,8 @@ void group_send(struct room *room, struct audience audience, Heya__V1__Event *ev
 
   collect(room, &audience);
   effects_broadcast(room->effects, room->id, bytes_of(bytes, size));
-  backlog_add(&room->backlog, event->epoch, event->seq, describe_audience(&audience), bytes_of(bytes, size));
+  backlog_add(&room->backlog, event->epoch, event->seq, describe_audience(&audience), bytes, size);
   room->effects->waiting_bytes += size;
-  free(bytes);
   room_touch(room);
 }
 

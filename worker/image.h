@@ -9,8 +9,8 @@
 
 struct kind_registry;
 
-/* Appends the image. Uses the partition's scratch arena. */
-void image_save(struct room *, struct buf *out);
+/* The image, in `out`, which is not the partition's scratch arena: that is used on the way. */
+struct bytes image_save(struct room *, struct arena *out);
 
 /* The room in `image`, which came from Redis and is hostile. NULL with a reason if it is not a sound image of room
  * `id`; `foreign` is then true if a worker of another version, or with more kinds, may be able to read it. The caller

@@ -1,13 +1,10 @@
 /* A room to bytes: proto structs that point into the room and the partition's scratch arena, packed once. What is
  * added here is checked in worker/image_load.c. See worker/image.h. */
-#include "common/mem.h"
 #include "proto/image.pb-c.h"
 #include "worker/image.h"
 
 static void *scratch(struct room *room, size_t count, size_t size) {
-  void *memory = arena_alloc(&room->effects->scratch, (count ? count : 1) * size);
-  if (!memory) mem_exhausted(count * size);
-  return memory;
+  return arena_take(&room->effects->scratch, count * size);
 }
 
 static void save_outcomes(struct room *room, struct member *member, Heya__Image__Member *out) {
@@ -113,10 +110,11 @@ static void save_seats(struct room *room, Heya__Image__Room *image) {
   }
 }
 
-void image_save(struct room *room, struct buf *out) {
+struct bytes image_save(struct room *room, struct arena *out) {
   Heya__Image__Room image = HEYA__IMAGE__ROOM__INIT;
-  struct buf state = {0};
-  room->kind->save(room, &state);
+  struct buf *state = &room->effects->saved;
+  buf_clear(state);
+  room->kind->save(room, state);
   image.schema = IMAGE_SCHEMA;
   image.id = room->id;
   image.incarnation = room->incarnation;
@@ -129,7 +127,7 @@ void image_save(struct room *room, struct buf *out) {
   image.expire_at_ms = room->expire_at_ms;
   image.derived = room->derived;
   image.options = (ProtobufCBinaryData){.len = room->options.len, .data = room->options.data};
-  image.state = (ProtobufCBinaryData){.len = state.len, .data = state.data};
+  image.state = (ProtobufCBinaryData){.len = state->len, .data = state->data};
   image.deadline_ms = room->deadline_ms;
   image.round = room->round;
   image.tick_hz = room->frames.hz;
@@ -148,7 +146,7 @@ void image_save(struct room *room, struct buf *out) {
   save_timers(room, &image);
   save_results(room, &image);
   size_t size = heya__image__room__get_packed_size(&image);
-  heya__image__room__pack(&image, buf_reserve(out, size));
-  out->len += size;
-  buf_close(&state);
+  uint8_t *bytes = arena_take(out, size);
+  heya__image__room__pack(&image, bytes);
+  return bytes_of(bytes, size);
 }

@@ -17,12 +17,6 @@ struct describe {
   struct buf names; /* "live_id phase" */
 };
 
-static void *take(struct arena *arena, size_t size) {
-  void *memory = arena_alloc(arena, size);
-  if (!memory) mem_exhausted(size);
-  return memory;
-}
-
 static struct bytes keep(struct arena *arena, struct bytes bytes) {
   void *copy = arena_copy(arena, bytes);
   if (!copy) mem_exhausted(bytes.len);
@@ -38,7 +32,7 @@ static void add_text(struct describe *d, const char *name, const char *value) {
 }
 
 static void add_number(struct describe *d, const char *name, uint64_t value) {
-  char *text = take(d->arena, 24);
+  char *text = arena_take(d->arena, 24);
   snprintf(text, 24, "%" PRIu64, value);
   add_text(d, name, text);
 }
@@ -129,17 +123,14 @@ static void add_properties(struct room *room, struct describe *d) {
 }
 
 static void record_fields(struct room *room, struct arena *arena, struct commit_room *out) {
-  struct describe d = {.arena = arena, .fields = take(arena, FIELDS_MAX * sizeof(struct commit_field))};
-  struct buf image = {0};
+  struct describe d = {.arena = arena, .fields = arena_take(arena, FIELDS_MAX * sizeof(struct commit_field))};
   if (room->changes.facts || room->changes.whole) add_facts(room, &d);
   add_properties(room, &d);
   if (room->frames.hz) add_number(&d, "frame", room->frames.done);
-  char *event = take(arena, 48);
+  char *event = arena_take(arena, 48);
   snprintf(event, 48, "%" PRIu64 "-%" PRIu64, room->event_epoch, room->seq);
   add_text(&d, "event", event);
-  image_save(room, &image);
-  add_field(&d, "image", keep(arena, buf_bytes(&image)));
-  buf_close(&image);
+  add_field(&d, "image", image_save(room, arena));
   buf_close(&d.names);
   out->fields = d.fields;
   out->n_fields = d.n_fields;
@@ -158,7 +149,7 @@ static struct bytes member_line(const struct room *room, const struct member *me
 
 static void record_members(struct room *room, struct arena *arena, struct commit_room *out) {
   const struct room_changes *changes = &room->changes;
-  out->members = take(arena, (room->n_members + changes->n_removed + 1) * sizeof *out->members);
+  out->members = arena_take(arena, (room->n_members + changes->n_removed + 1) * sizeof *out->members);
   for (size_t i = 0; i < room->n_members; i++) {
     struct member *member = room->members[i];
     if (!changes->whole && !member->line_changed) continue;
@@ -174,7 +165,7 @@ static void record_members(struct room *room, struct arena *arena, struct commit
 static void record_results(struct room *room, struct arena *arena, struct commit_room *out) {
   if (!room->changes.results && !room->changes.whole) return;
   out->clear_results = true;
-  out->results = take(arena, (room->n_results + 1) * sizeof *out->results);
+  out->results = arena_take(arena, (room->n_results + 1) * sizeof *out->results);
   out->n_results = room->n_results;
   for (size_t i = 0; i < room->n_results; i++) {
     out->results[i] = (struct commit_field){.name = bytes_of_str(room->results[i].player),
@@ -184,11 +175,12 @@ static void record_results(struct room *room, struct arena *arena, struct commit
 
 static void record_log(struct room *room, struct arena *arena, struct commit_room *out) {
   const struct backlog *backlog = &room->backlog;
-  out->log = take(arena, (backlog->unwritten + 1) * sizeof *out->log);
+  out->log = arena_take(arena, (backlog->unwritten + 1) * sizeof *out->log);
   for (size_t i = backlog->n - backlog->unwritten; i < backlog->n; i++) {
     const struct backlog_event *event = &backlog->events[i];
-    out->log[out->n_log++] = (struct commit_log_entry){
-        .seq = event->seq, .to = bytes_of_str(event->to), .message = bytes_of(event->message, event->len)};
+    out->log[out->n_log++] = (struct commit_log_entry){.seq = event->seq,
+                                                       .to = bytes_of_str(event->to ? event->to : "*"),
+                                                       .message = bytes_of(event->message, event->len)};
   }
 }
 

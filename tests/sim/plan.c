@@ -60,12 +60,14 @@ void sim_plan_make(struct sim *sim) {
 void sim_plan_print(const struct sim *sim) {
   const struct sim_plan *plan = &sim->plan;
   printf("plan: %u partitions, %u workers, %u gateways, %u clients, %u rooms, lease %" PRIu64 " ms, ttl %" PRIu64
-         " ms, latency %" PRIu64 " us, pace %" PRIu64 " us, spikes %u, clock error %" PRId64 " ms, limits %" PRIu64 " %" PRIu64 " %" PRIu64
-         ", %u frames a second, live %u ms, think %" PRIu64 " us, twins %u, suspect %u, zombies %u%s\n",
+         " ms, latency %" PRIu64 " us, pace %" PRIu64 " us, spikes %u, clock error %" PRId64 " ms, limits %" PRIu64
+         " %" PRIu64 " %" PRIu64 ", %u frames a second, live %u ms, think %" PRIu64
+         " us, twins %u, suspect %u, zombies %u%s\n",
          plan->partitions, plan->workers, plan->gateways, plan->clients, plan->rooms, plan->lease_ms,
-         plan->gateway_ttl_ms, plan->latency_us, plan->pace_us, plan->spike_permille, plan->clock_error_ms, plan->partition_entries,
-         plan->gateway_entries, plan->waiting_entries, plan->tick_hz, plan->live_ms, plan->think_us,
-         plan->twin_permille, plan->suspect_permille, plan->zombie_permille, plan->deserted ? ", deserted" : "");
+         plan->gateway_ttl_ms, plan->latency_us, plan->pace_us, plan->spike_permille, plan->clock_error_ms,
+         plan->partition_entries, plan->gateway_entries, plan->waiting_entries, plan->tick_hz, plan->live_ms,
+         plan->think_us, plan->twin_permille, plan->suspect_permille, plan->zombie_permille,
+         plan->deserted ? ", deserted" : "");
   printf(
       "faults: worker kill %u stall %u drain %u join %u, gateway kill %u stall %u drain %u, link %u, redis stall %u "
       "restart %u, client cut %u give up %u, poison %u, words %u, killed when noted %u\n",

@@ -110,10 +110,8 @@ void process_post_at(struct sim_process *process, uint64_t at_us, void (*handle)
 
 static void start_worker(struct sim_process *process) {
   const struct sim_plan *plan = &process->sim->plan;
-  struct worker_config config = {.version = "sim",
-                                 .partitions = plan->partitions,
-                                 .lease_ms = plan->lease_ms,
-                                 .pace_us = plan->pace_us};
+  struct worker_config config = {
+      .version = "sim", .partitions = plan->partitions, .lease_ms = plan->lease_ms, .pace_us = plan->pace_us};
   snprintf(config.id, sizeof config.id, "%s", process->name);
   process->worker =
       worker_create(&config, &process->store->base, ledger_kinds(process->sim), &process->worker_metrics, NULL);

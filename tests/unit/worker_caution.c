@@ -356,7 +356,10 @@ static void make_image(const char *room, struct buf *out) {
   struct room *made = room_create(&k, &effects, &id);
   snprintf(made->incarnation, sizeof made->incarnation, "1-1.0");
   made->expire_at_ms = 99999999;
-  image_save(made, out);
+  struct arena arena;
+  arena_init(&arena, 1024, ARENA_NO_LIMIT);
+  buf_append_bytes(out, image_save(made, &arena));
+  arena_close(&arena);
   room_destroy(made);
   effects_close(&effects);
 }

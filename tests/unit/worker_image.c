@@ -21,8 +21,11 @@ static void teardown(void) {
 TestSuite(image, .init = setup, .fini = teardown);
 
 static void save(struct room *room, struct buf *out) {
+  struct arena arena;
+  arena_init(&arena, 1024, ARENA_NO_LIMIT);
   buf_clear(out);
-  image_save(room, out);
+  buf_append_bytes(out, image_save(room, &arena));
+  arena_close(&arena);
   arena_reset(&room->effects->scratch);
 }
 

@@ -183,7 +183,7 @@ Test(resume, who_was_out_for_too_long_joins_anew) {
 
 static struct backlog filled(uint64_t from, uint64_t to) {
   struct backlog backlog = {0};
-  for (uint64_t seq = from; seq <= to; seq++) backlog_add(&backlog, 1, seq, xstrdup("*"), bytes_of("m", 1));
+  for (uint64_t seq = from; seq <= to; seq++) backlog_add(&backlog, 1, seq, NULL, xmemdup("m", 1), 1);
   return backlog;
 }
 
@@ -200,7 +200,7 @@ Test(backlog, is_bounded_in_bytes) {
   struct backlog backlog = {0};
   char big[BACKLOG_BYTES_MAX / 2];
   memset(big, 'x', sizeof big);
-  for (uint64_t seq = 1; seq <= 5; seq++) backlog_add(&backlog, 1, seq, xstrdup("*"), bytes_of(big, sizeof big));
+  for (uint64_t seq = 1; seq <= 5; seq++) backlog_add(&backlog, 1, seq, NULL, xmemdup(big, sizeof big), sizeof big);
   backlog_written(&backlog);
   cr_assert_eq(backlog.n, 2);
   cr_assert_eq(backlog.bytes, sizeof big * 2);
