@@ -55,6 +55,7 @@ struct downlink {
   bool forgotten;         /* it belongs to an older id */
   struct stream_id after; /* the last entry that was handed out */
   uint64_t retry_at_us;
+  struct pace pace;
   struct arena arena; /* a stream entry */
   struct arena inner; /* a message being transcoded */
 };
@@ -64,6 +65,7 @@ struct downlink *downlink_create(struct store *store, const struct downlink_conf
   struct downlink *downlink = xcalloc(1, sizeof *downlink);
   downlink->store = store;
   downlink->config = *config;
+  downlink->pace.every_us = config->pace_us;
   downlink->sessions = sessions;
   downlink->uplink = uplink;
   downlink->metrics = metrics;
@@ -253,9 +255,8 @@ static void on_deliveries(void *arg, enum store_result result, const struct stor
     downlink->answered = true;
     downlink->refused = false;
     if (take_entries(downlink, entries, n)) {
-      uint64_t held_us = failpoint_delay_us(downlink->config.failpoints, "gateway.read");
-      uint64_t pace_us = n > 0 ? downlink->config.pace_us : 0;
-      downlink->retry_at_us = now_us + (held_us > pace_us ? held_us : pace_us);
+      downlink->retry_at_us = now_us + failpoint_delay_us(downlink->config.failpoints, "gateway.read");
+      pace_answered(&downlink->pace, now_us);
     } else {
       trouble(downlink, DOWNLINK_UNREADABLE, now_us);
     }
@@ -275,6 +276,8 @@ static void on_deliveries(void *arg, enum store_result result, const struct stor
 uint64_t downlink_turn(struct downlink *downlink, uint64_t now_us) {
   if (!downlink->running || downlink->reading || !downlink->store->ops->ready(downlink->store)) return DOWNLINK_NEVER;
   if (downlink->retry_at_us > now_us) return downlink->retry_at_us - now_us;
+  if (pace_wait_us(&downlink->pace, now_us)) return pace_wait_us(&downlink->pace, now_us);
+  pace_begin(&downlink->pace, now_us);
   downlink->reading = true;
   downlink->store->ops->deliveries(downlink->store, downlink->gateway, downlink->after, DOWNLINK_BLOCK_MS,
                                    on_deliveries, downlink);

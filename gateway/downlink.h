@@ -8,6 +8,7 @@
 #ifndef HEYA_GATEWAY_DOWNLINK_H
 #define HEYA_GATEWAY_DOWNLINK_H
 
+#include "common/pace.h"
 #include "common/store.h"
 
 #include <stdbool.h>
@@ -29,7 +30,7 @@ enum downlink_trouble {
 };
 
 struct downlink_config {
-  uint64_t pace_us;              /* of reads that found something, see common/pace.h */
+  uint64_t pace_us;              /* of reads, see common/pace.h */
   struct failpoints *failpoints; /* "gateway.read"; NULL: none */
   /* The last thing within the store's callback; may stop, not free. */
   void (*trouble)(void *arg, enum downlink_trouble);

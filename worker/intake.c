@@ -63,10 +63,8 @@ static void on_read(void *arg, enum store_result result, const struct store_entr
   struct worker *worker = arg;
   worker->reading = false;
   worker->metrics->reads++;
-  if (n > 0) {
-    pace_begin(&worker->reads, worker->store->ops->monotonic_us(worker->store));
-    pace_hurry(&worker->commits);
-  }
+  pace_answered(&worker->reads, worker->store->ops->monotonic_us(worker->store));
+  if (n > 0) pace_hurry(&worker->commits);
   if (result != STORE_OK && result != STORE_LOST) on_refused_read(worker, result);
   if (result != STORE_OK) return;
   worker->read_refused = false;
@@ -122,6 +120,7 @@ void intake_turn(struct worker *worker) {
   }
   uint64_t block_ms = worker->reading_singly ? 1 : READ_BLOCK_MS;
   if (n == 0) worker->reading_singly = false; /* all were tried */
+  pace_begin(&worker->reads, now_us);
   worker->reading = true;
   worker->reading_n = n;
   worker->wake_wanted = false;
