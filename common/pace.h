@@ -27,8 +27,8 @@ static inline void pace_hurry(struct pace *pace) {
   pace->next_us = 0;
 }
 
-/* For a blocking read that was answered. If it had to wait, the next one need not: little happens, and Redis tells of one
- * stream when it wakes who waits for many, so that more may be there already. */
+/* For a blocking read that was answered. If it had to wait, the next one need not: little happens, and Redis tells of
+ * one stream when it wakes who waits for many, so that more may be there already. */
 static inline void pace_answered(struct pace *pace, uint64_t now_us) {
   if (now_us - pace->begun_us >= pace->every_us / 4) pace_hurry(pace);
 }

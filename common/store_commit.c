@@ -42,42 +42,59 @@ static void add_log(struct redis_args *args, const struct commit_room *room) {
   }
 }
 
-/* One argument for all that every room has: Redis and Lua pay for each argument. */
-static void add_room_head(struct redis_args *args, const struct commit_room *room,
-                          const struct store_commit_terms *terms) {
+/* Nothing about it changes but fields and the log. */
+static bool is_plain(const struct commit_room *room, size_t fields_gone) {
+  return !room->whole && !room->gone && !room->clear_results && !room->unlisted &&
+         room->deadline == COMMIT_DEADLINE_KEEP && !room->expire_at_ms && !room->listed_ms && !fields_gone &&
+         !room->n_members && !room->n_results;
+}
+
+/* One argument for all that every room has, and a short one if it can be: Redis and Lua pay for each of them. */
+static void add_room_head(struct redis_args *args, const struct commit_room *room) {
   char head[512];
   size_t fields_gone = count_gone(room->fields, room->n_fields);
+  if (is_plain(room, fields_gone)) {
+    int len = snprintf(head, sizeof head, "%s %zu %zu", room->id, room->n_fields, room->n_log);
+    redis_args_copy(args, bytes_of(head, (size_t)len));
+    return;
+  }
   size_t members_gone = count_gone(room->members, room->n_members);
   size_t results_gone = count_gone(room->results, room->n_results);
-  int len = snprintf(head, sizeof head,
-                     "%s %s %d%d%d%d %s %" PRIu64 " %" PRIu32 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
-                     " %zu %zu %zu %zu %zu %zu %zu",
-                     room->id, room->kind, room->whole, room->gone, room->clear_results, room->unlisted,
-                     deadline_word(room->deadline), room->deadline_ms, room->round,
-                     room->gone ? room->tomb_until_ms : 0, room->expire_at_ms, room->listed_ms, terms->log_max,
-                     room->n_fields - fields_gone, fields_gone, room->n_members - members_gone, members_gone,
-                     room->n_results - results_gone, results_gone, room->n_log);
+  int len = snprintf(
+      head, sizeof head,
+      "%s %s %d%d%d%d %s %" PRIu64 " %" PRIu32 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %zu %zu %zu %zu %zu %zu %zu",
+      room->id, room->kind, room->whole, room->gone, room->clear_results, room->unlisted,
+      deadline_word(room->deadline), room->deadline_ms, room->round, room->gone ? room->tomb_until_ms : 0,
+      room->expire_at_ms, room->listed_ms, room->n_fields - fields_gone, fields_gone, room->n_members - members_gone,
+      members_gone, room->n_results - results_gone, results_gone, room->n_log);
   assert(len > 0 && (size_t)len < sizeof head);
   redis_args_copy(args, bytes_of(head, (size_t)len));
 }
 
-static void add_room(struct redis_args *args, const struct commit_room *room,
-                     const struct store_commit_terms *terms) {
-  add_room_head(args, room, terms);
+static void add_room(struct redis_args *args, const struct commit_room *room) {
+  add_room_head(args, room);
   add_fields(args, room->fields, room->n_fields);
   add_fields(args, room->members, room->n_members);
   add_fields(args, room->results, room->n_results);
   add_log(args, room);
 }
 
-static void add_segment(struct redis_args *args, const struct commit_segment *segment,
-                        const struct store_commit_terms *terms) {
-  char head[160];
-  int len = snprintf(head, sizeof head, "%" PRIu32 " %" PRIu64 " %" PRIu64 "-%" PRIu64 " %" PRIu64 " %zu %zu %zu",
-                     segment->partition, segment->epoch, segment->done.ms, segment->done.seq, segment->consumed_bytes,
-                     segment->n_rooms, segment->n_appends, segment->n_deliveries);
+/* The smallest id above this one. */
+static struct stream_id id_above(struct stream_id id) {
+  return id.seq == UINT64_MAX ? (struct stream_id){.ms = id.ms + 1}
+                              : (struct stream_id){.ms = id.ms, .seq = id.seq + 1};
+}
+
+static void add_segment(struct redis_args *args, const struct commit_segment *segment) {
+  char head[224];
+  struct stream_id above = id_above(segment->done);
+  int len =
+      snprintf(head, sizeof head,
+               "%" PRIu32 " %" PRIu64 " %" PRIu64 "-%" PRIu64 " %" PRIu64 "-%" PRIu64 " %" PRIu64 " %zu %zu %zu",
+               segment->partition, segment->epoch, segment->done.ms, segment->done.seq, above.ms, above.seq,
+               segment->consumed_bytes, segment->n_rooms, segment->n_appends, segment->n_deliveries);
   redis_args_copy(args, bytes_of(head, (size_t)len));
-  for (size_t i = 0; i < segment->n_rooms; i++) add_room(args, &segment->rooms[i], terms);
+  for (size_t i = 0; i < segment->n_rooms; i++) add_room(args, &segment->rooms[i]);
   for (size_t i = 0; i < segment->n_appends; i++) {
     redis_args_u64(args, segment->appends[i].partition);
     redis_args_bytes(args, segment->appends[i].batch);
@@ -95,7 +112,8 @@ void store_commit_flatten(const struct commit *commit, const struct store_commit
   redis_args_text(args, commit->worker);
   redis_args_u64(args, terms->gateway_entries);
   redis_args_u64(args, terms->gateway_bytes);
+  redis_args_u64(args, terms->log_max);
   redis_args_u64(args, commit->n_segments);
-  for (size_t i = 0; i < commit->n_segments; i++) add_segment(args, &commit->segments[i], terms);
+  for (size_t i = 0; i < commit->n_segments; i++) add_segment(args, &commit->segments[i]);
   redis_args_finish(args);
 }

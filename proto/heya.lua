@@ -87,10 +87,21 @@ local function is_or_none(key, wanted)
   return found == wanted or found == 'none'
 end
 
+-- The names are made once: they are the same in every call.
+local known_keys, n_known, KNOWN_MAX = {}, 0, 16384
+
 local function partition_keys(prefix, p)
+  local known = known_keys[prefix]
+  local keys = known and known[p]
+  if keys then return keys end
+  if n_known == KNOWN_MAX then known_keys, n_known = {}, 0 end
   local base = prefix .. 'part:' .. p
-  return {owner = base .. ':owner', cmd = base .. ':cmd', done = base .. ':done', rooms = base .. ':rooms',
-          bytes = base .. ':bytes'}
+  keys = {owner = base .. ':owner', cmd = base .. ':cmd', done = base .. ':done', rooms = base .. ':rooms',
+          bytes = base .. ':bytes', number = 'n:' .. p}
+  known_keys[prefix] = known_keys[prefix] or {}
+  known_keys[prefix][p] = keys
+  n_known = n_known + 1
+  return keys
 end
 
 local function check_type(p, key, wanted)
@@ -274,7 +285,7 @@ end
 local function gateway_numbers(prefix, gateway, generation, items)
   local key, events = gateway_keys(prefix, gateway)
   local fields, numbers = {'generation'}, {}
-  for i, item in ipairs(items) do fields[i + 1] = 'n:' .. item.p end
+  for i, item in ipairs(items) do fields[i + 1] = item.keys.number end
   if type_of(events) ~= 'stream' then fail('GONE', gateway) end
   for from = 1, #fields, CHUNK do
     local values = try('HMGET', key, unpack(fields, from, math.min(from + CHUNK - 1, #fields)))
@@ -296,6 +307,7 @@ local function append(_, argv)
   local items, seen = {}, {}
   for i = 1, n do
     items[i] = {p = a.int(), number = a.int(), system = a.text() == '1', batch = a.text()}
+    items[i].keys = partition_keys(prefix, items[i].p)
     if seen[items[i].p] then fail('BADCALL', 'partition', items[i].p, 'twice') end
     seen[items[i].p] = true
   end
@@ -303,7 +315,6 @@ local function append(_, argv)
   local gateway_key, numbers = gateway_numbers(prefix, gateway, generation, items)
   local strings = {}
   for i, item in ipairs(items) do
-    item.keys = partition_keys(prefix, item.p)
     strings[i * 2 - 1], strings[i * 2] = item.keys.done, item.keys.bytes
   end
   strings = strings_at(strings)
@@ -337,7 +348,7 @@ local function append(_, argv)
     if verdicts[i] == 'ok' then
       redis.call('XADD', item.keys.cmd, '*', 'g', gateway, 'm', item.batch)
       count_up(item.keys.bytes, tostring(#item.batch))
-      taken[#taken + 1] = 'n:' .. item.p
+      taken[#taken + 1] = item.keys.number
       taken[#taken + 1] = integer(item.number)
     end
   end
@@ -604,17 +615,22 @@ local EXPIRING_KEYS = {'', ':members', ':results', ':log'} -- the deadline key h
 
 -- The fixed part of a room or segment is one argument of words, since Redis takes about 0.3 us for each argument and one
 -- match with captures costs less than as many takes. Its digits are checked by the pattern and mostly passed on as text.
-local SEGMENT_HEAD = '^(%d+) (%d+) (%d+%-%d+) (%d+) (%d+) (%d+) (%d+)$'
-local ROOM_HEAD = '^(%S+) (%l[%l%d_]*) ([01])([01])([01])([01]) (%l+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)'
+local SEGMENT_HEAD = '^(%d+) (%d+) (%d+%-%d+) (%d+%-%d+) (%d+) (%d+) (%d+) (%d+)$'
+local PLAIN_HEAD = '^(%S+) (%d+) (%d+)$'
+local ROOM_HEAD = '^(%S+) (%l[%l%d_]*) ([01])([01])([01])([01]) (%l+) (%d+) (%d+) (%d+) (%d+) (%d+)'
   .. ' (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$' -- (while a library loads, `string` is not there yet)
 
--- id, kind, whole, gone, clear_results and unlisted, deadline, deadline_ms, round, tomb_until_ms, expire_at_ms, listed_ms, log_max, then
--- how many there are of: fields, fields gone, members, members gone, results, results gone, log entries
+-- Of a room that goes on as it was, which most do: id, how many there are of fields and log entries. Of any other: id, kind,
+-- whole, gone, clear_results and unlisted, deadline, deadline_ms, round, tomb_until_ms, expire_at_ms, listed_ms, then how many there are
+-- of: fields, fields gone, members, members gone, results, results gone, log entries
 local function parse_room(a)
+  local head = a.text()
+  local id, fields, entries = string.match(head, PLAIN_HEAD)
+  if id then return {id = id, plain = true, fields = a.run(fields * 2), fields_gone = NONE, log = a.run(entries * 3)} end
   local room, n = {}, {}
   local whole, gone, clear, unlisted
   room.id, room.kind, whole, gone, clear, unlisted, room.deadline, room.deadline_ms, room.round, room.tomb_until_ms,
-    room.expire_at_ms, room.listed_ms, room.log_max, n[1], n[2], n[3], n[4], n[5], n[6], n[7] = string.match(a.text(), ROOM_HEAD)
+    room.expire_at_ms, room.listed_ms, n[1], n[2], n[3], n[4], n[5], n[6], n[7] = string.match(head, ROOM_HEAD)
   if not room.id then fail('BADCALL', 'not the head of a room') end
   room.whole, room.gone, room.clear_results = whole == '1', gone == '1', clear == '1'
   room.unlisted = unlisted == '1'
@@ -628,11 +644,11 @@ local function parse_room(a)
   return room
 end
 
--- partition, epoch, done, consumed bytes, and how many there are of: rooms, appends, deliveries
+-- partition, epoch, done, the smallest id above it, consumed bytes, and how many there are of: rooms, appends, deliveries
 local function parse_segment(a, prefix)
-  local p, epoch, done, bytes, rooms, appends, deliveries = string.match(a.text(), SEGMENT_HEAD)
+  local p, epoch, done, above, bytes, rooms, appends, deliveries = string.match(a.text(), SEGMENT_HEAD)
   if not p then fail('BADCALL', 'not the head of a segment') end
-  local segment = {p = p, epoch = epoch, done = done, bytes = bytes, keys = partition_keys(prefix, p), rooms = {},
+  local segment = {p = p, epoch = epoch, done = done, above = above, bytes = bytes, keys = partition_keys(prefix, p), rooms = {},
                    appends = {}, deliveries = {}}
   for i = 1, rooms do
     local room = parse_room(a)
@@ -646,6 +662,10 @@ end
 
 local function check_room(p, room)
   if room.whole or room.gone then return end -- its keys are deleted first, whatever they hold
+  if room.plain then
+    if not is_or_none(room.key, 'hash') then fail('WRONGROOM', p, room.id) end
+    return
+  end
   local sound = (room.fields.n + room.fields_gone.n == 0 or is_or_none(room.key, 'hash'))
     and (room.members.n + room.members_gone.n == 0 or is_or_none(room.key .. ':members', 'hash'))
     and (room.results.n + room.results_gone.n == 0 or room.clear_results or is_or_none(room.key .. ':results', 'hash'))
@@ -670,15 +690,15 @@ local function delete_keys(base)
   for _, suffix in ipairs(ROOM_KEYS) do redis.call('DEL', base .. suffix) end
 end
 
-local function write_log(epoch, room, argv)
+local function write_log(epoch, room, argv, log_max)
   if room.log.n == 0 then return end
   local key = room.key .. ':log'
   for i = room.log.from, room.log.from + room.log.n - 1, 3 do
-    local event = {'XADD', key, 'MAXLEN', '~', room.log_max, epoch .. '-' .. argv[i], 'to', argv[i + 1], 'm', argv[i + 2]}
-    local answer = redis.pcall(unpack(event))
+    local id, to, message = epoch .. '-' .. argv[i], argv[i + 1], argv[i + 2]
+    local answer = redis.pcall('XADD', key, 'MAXLEN', '~', log_max, id, 'to', to, 'm', message)
     if type(answer) == 'table' and answer.err then -- it holds a higher id, or no log: people's view begins anew
       redis.call('DEL', key)
-      redis.call(unpack(event))
+      redis.call('XADD', key, 'MAXLEN', '~', log_max, id, 'to', to, 'm', message)
     end
   end
 end
@@ -711,8 +731,13 @@ end
 -- A room is persistent, or all its keys expire together. It becomes persistent only by a whole write, since only keys
 -- made anew surely have no TTL of an earlier time; and when it expires, every key gets the time again after each write,
 -- since one that a write made anew has none.
-local function write_room(prefix, segment, room, argv)
+local function write_room(prefix, segment, room, argv, log_max)
   local key = room.key
+  if room.plain then
+    write_hash(argv, key, room.fields, NONE)
+    write_log(segment.epoch, room, argv, log_max)
+    return
+  end
   if room.whole then
     delete_keys(key)
     redis.call('SADD', segment.keys.rooms, room.id)
@@ -723,7 +748,7 @@ local function write_room(prefix, segment, room, argv)
   write_hash(argv, key .. ':members', room.members, room.members_gone)
   if room.clear_results then redis.call('DEL', key .. ':results') end
   write_hash(argv, key .. ':results', room.results, room.results_gone)
-  write_log(segment.epoch, room, argv)
+  write_log(segment.epoch, room, argv, log_max)
   if room.deadline == 'set' then
     redis.call('SET', key .. ':deadline', room.round, 'PXAT', room.deadline_ms)
   elseif room.deadline == 'clear' then
@@ -750,7 +775,7 @@ local function write_checkpoints(segments)
   end
   for _, segment in ipairs(segments) do
     local keys = segment.keys
-    redis.call('XTRIM', keys.cmd, 'MINID', next_id(segment.done))
+    redis.call('XTRIM', keys.cmd, 'MINID', segment.above)
     local left = count_up(keys.bytes, segment.bytes == '0' and '0' or '-' .. segment.bytes)
     if left ~= 0 and (left < 0 or redis.call('XLEN', keys.cmd) == 0) then redis.call('SET', keys.bytes, '0') end
   end
@@ -784,13 +809,14 @@ local function deliver(prefix, segments, max_entries, max_bytes)
   return gone
 end
 
--- prefix, worker, limits of a gateway's stream in entries and bytes, n, then n segments (parse_segment)
+-- prefix, worker, limits of a gateway's stream in entries and bytes, and of a room's log in entries, n, then n segments
+-- (parse_segment)
 -- -> {partitions that are not this worker's in this epoch}, {gateways that are dead}, {partition, why ...} of those whose
 -- keys are damaged. A segment is applied whole or not at all, and keeps no other from being applied. `done` and the effects up to it change together: that is why a command is
 -- never lost and never applied twice.
 local function commit(_, argv)
   local a = arguments(argv)
-  local prefix, worker, max_entries, max_bytes = a.text(), a.text(), a.int(), a.int()
+  local prefix, worker, max_entries, max_bytes, log_max = a.text(), a.text(), a.int(), a.int(), integer(a.int())
   local segments, places, mine, fenced, refused = {}, {}, {}, {}, {}
   for i = 1, a.int() do
     segments[i] = parse_segment(a, prefix)
@@ -816,7 +842,7 @@ local function commit(_, argv)
 
   for _, segment in ipairs(mine) do
     for _, room in ipairs(segment.rooms) do
-      if room.gone then forget_room(prefix, segment, room) else write_room(prefix, segment, room, argv) end
+      if room.gone then forget_room(prefix, segment, room) else write_room(prefix, segment, room, argv, log_max) end
     end
     for _, item in ipairs(segment.appends) do write_append(worker, item) end
   end

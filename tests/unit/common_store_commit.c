@@ -39,7 +39,7 @@ Test(store_commit, an_empty_commit_is_its_terms) {
   struct redis_args args = {0};
   store_commit_flatten(&(struct commit){.worker = "w-1"}, &terms, &args);
   struct cursor cursor = {.args = &args};
-  expect_all(&cursor, TEXTS("FCALL", FUNCTION_COMMIT, "0", "heya:", "w-1", "10", "4096", "0"));
+  expect_all(&cursor, TEXTS("FCALL", FUNCTION_COMMIT, "0", "heya:", "w-1", "10", "4096", "64", "0"));
   cr_assert_eq(cursor.at, args.n);
   redis_args_close(&args);
 }
@@ -82,9 +82,9 @@ Test(store_commit, a_full_room_is_in_the_order_the_function_reads) {
   struct redis_args args = {0};
   store_commit_flatten(&(struct commit){.worker = "w", .segments = &segment, .n_segments = 1}, &terms, &args);
   struct cursor cursor = {.args = &args};
-  expect_all(&cursor, TEXTS("FCALL", FUNCTION_COMMIT, "0", "heya:", "w", "10", "4096", "1"));
-  expect_all(&cursor, TEXTS("4 9 18446744073709551615-12 100 1 1 1"));
-  expect_all(&cursor, TEXTS("live/x live 1010 set 222 3 0 111 333 64 2 1 1 1 1 1 2"));
+  expect_all(&cursor, TEXTS("FCALL", FUNCTION_COMMIT, "0", "heya:", "w", "10", "4096", "64", "1"));
+  expect_all(&cursor, TEXTS("4 9 18446744073709551615-12 18446744073709551615-13 100 1 1 1"));
+  expect_all(&cursor, TEXTS("live/x live 1010 set 222 3 0 111 333 2 1 1 1 1 1 2"));
   expect_all(&cursor, TEXTS("status", "open", "image"));
   cr_assert(bytes_equal(take(&cursor), bytes_of("\0\1", 2)));
   expect_all(&cursor, TEXTS("old", "bob", "Bob", "ann", "bob", "1", "ann"));
@@ -100,8 +100,23 @@ Test(store_commit, a_room_that_is_gone_says_until_when_its_tomb_stands) {
   struct commit_segment segment = {.epoch = 1, .rooms = &room, .n_rooms = 1};
   struct redis_args args = {0};
   store_commit_flatten(&(struct commit){.worker = "w", .segments = &segment, .n_segments = 1}, &terms, &args);
-  struct cursor cursor = {.args = &args, .at = 8};
-  expect_all(&cursor, TEXTS("0 1 0-0 0 1 0 0", "chat/x chat 0100 clear 0 0 600000 0 0 64 0 0 0 0 0 0 0"));
+  struct cursor cursor = {.args = &args, .at = 9};
+  expect_all(&cursor, TEXTS("0 1 0-0 0-1 0 1 0 0", "chat/x chat 0100 clear 0 0 600000 0 0 0 0 0 0 0 0 0"));
+  cr_assert_eq(cursor.at, args.n);
+  redis_args_close(&args);
+}
+
+Test(store_commit, a_room_that_goes_on_as_it_was_has_a_short_head) {
+  struct commit_field fields[] = {{B("event"), B("1-7")}, {B("image"), B("i")}};
+  struct commit_log_entry log = {.seq = 7, .to = B("*"), .message = B("m7")};
+  struct commit_room room = {
+      .id = "chat/x", .kind = "chat", .fields = fields, .n_fields = 2, .log = &log, .n_log = 1};
+  struct commit_segment segment = {.epoch = 1, .done = {.ms = 5, .seq = UINT64_MAX}, .rooms = &room, .n_rooms = 1};
+  struct redis_args args = {0};
+  store_commit_flatten(&(struct commit){.worker = "w", .segments = &segment, .n_segments = 1}, &terms, &args);
+  struct cursor cursor = {.args = &args, .at = 9};
+  expect_all(&cursor, TEXTS("0 1 5-18446744073709551615 6-0 0 1 0 0", "chat/x 2 1"));
+  expect_all(&cursor, TEXTS("event", "1-7", "image", "i", "7", "*", "m7"));
   cr_assert_eq(cursor.at, args.n);
   redis_args_close(&args);
 }
@@ -124,10 +139,10 @@ Test(store_commit, reused_arguments_allocate_nothing_and_forget_the_last_commit)
     store_commit_flatten(&commit, &terms, &args);
     cr_assert_eq((const void *)args.argv, argv);
     cr_assert_eq((const void *)args.numbers.data, numbers);
-    struct cursor cursor = {.args = &args, .at = 9};
+    struct cursor cursor = {.args = &args, .at = 10};
     for (size_t i = 0; i < n; i++) {
       char head[128];
-      snprintf(head, sizeof head, "chat/r%zu chat 0000 keep 0 0 0 %zu 0 64 0 0 0 0 0 0 0", i, 1000000 + i);
+      snprintf(head, sizeof head, "chat/r%zu chat 0000 keep 0 0 0 %zu 0 0 0 0 0 0 0 0", i, 1000000 + i);
       expect(&cursor, head);
     }
     cr_assert_eq(cursor.at, args.n);
