@@ -26,7 +26,7 @@ WORKER_SRC  := options worker_metrics effects answer config queue frames command
                kinds/registry kinds/shared kinds/chat kinds/gomoku kinds/gomoku_board kinds/gomoku_state kinds/live kinds/live_state \
                kinds/arena kinds/arena_view kinds/arena_state kinds/lobby kinds/lobby_list kinds/lobby_quick kinds/lobby_gather \
                kinds/lobby_match kinds/lobby_state $(LUA_SRC:%=lua/%)
-SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client wait servers servers_ready usage ws \
+SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client wait servers servers_ready usage ws http_answer \
                fake_store fake_clients fake_gateway partition_bench worker_store
 UNIT_SRC    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 KINDS_SRC   := $(patsubst tests/kinds/%.c,%,$(wildcard tests/kinds/*.c))

@@ -187,7 +187,8 @@ void player_connect(struct player *player) {
   const struct site *site = &player->crowd->bench->site;
   player->state = PLAYER_CONNECTING;
   player->ws =
-      ws_connect_to(player->crowd->bench->loop, &site->gateways[player->index % site->n_gateways], &events, player);
+      ws_dial(player->crowd->bench->loop, &site->gateways[player->index % site->n_gateways], &events, player);
+  ws_upgrade(player->ws, "/v1", "heya.v1.proto");
 }
 
 void player_hang_up(struct player *player) {
