@@ -31,8 +31,8 @@ SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client w
 UNIT_SRC    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 KINDS_SRC   := $(patsubst tests/kinds/%.c,%,$(wildcard tests/kinds/*.c))
 HARNESS_SRC := kind_harness kind_harness_time kind_harness_ask kind_harness_room
-LOAD_SRC    := bench crowd frame histogram load options pacer progress report schedule site site_usage wire \
-               arena broadcast chat1000 churn failover hold idle live
+LOAD_SRC    := bench crowd dialect dialect_heya dialect_colyseus dialect_socketio dialect_plain frame histogram load options \
+               pacer progress report schedule site site_usage wire arena broadcast chat1000 churn failover hold idle live
 CHAOS_SRC   := $(patsubst tests/chaos/%.c,%,$(wildcard tests/chaos/*.c))
 INTEGRATION_SRC := $(patsubst tests/integration/%.c,%,$(wildcard tests/integration/*.c))
 

@@ -15,9 +15,12 @@ struct shape {
   uint64_t duration_ms, warm_up_ms;
 };
 
+struct dialect;
+
 struct bench {
   struct ev_loop *loop;
   const struct load_options *options;
+  const struct dialect *dialect; /* of the servers */
   struct site site;
   struct progress progress;
   struct report report; /* of the scenario that runs */

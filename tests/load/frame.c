@@ -14,6 +14,8 @@
 #define NUMBER  0xf0e1d2c3u
 
 #define HEAD_MAX 8 /* two bytes, two of length, the mask */
+#define TEXT     1 /* opcodes */
+#define BINARY   2
 
 static void put_varint(uint8_t out[5], uint32_t value) {
   for (unsigned i = 0; i < 4; i++, value >>= 7) out[i] = (uint8_t)(0x80 | (value & 127));
@@ -26,6 +28,19 @@ static uint16_t find(const struct frame *frame, const void *what, size_t len) {
   return (uint16_t)(found - frame->data);
 }
 
+/* A whole frame, masked with zero. Returns where its payload goes. */
+static uint8_t *begin(struct frame *frame, uint8_t opcode, size_t len) {
+  size_t head = len < 126 ? 6 : HEAD_MAX;
+  assert(head + len <= FRAME_MAX);
+  *frame = (struct frame){.len = (uint16_t)(head + len), .data = {(uint8_t)(0x80 | opcode)}};
+  frame->data[1] = (uint8_t)(0x80 | (len < 126 ? len : 126));
+  if (len >= 126) {
+    frame->data[2] = (uint8_t)(len >> 8);
+    frame->data[3] = (uint8_t)len;
+  }
+  return frame->data + head;
+}
+
 static void build(struct frame *frame, const char *room, struct bytes payload) {
   Heya__V1__ClientMessage message = HEYA__V1__CLIENT_MESSAGE__INIT;
   Heya__V1__Command command = HEYA__V1__COMMAND__INIT;
@@ -36,15 +51,7 @@ static void build(struct frame *frame, const char *room, struct bytes payload) {
   message.request = REQUEST;
   message.body_case = HEYA__V1__CLIENT_MESSAGE__BODY_COMMAND;
   message.command = &command;
-  size_t len = heya__v1__client_message__get_packed_size(&message), head = len < 126 ? 6 : HEAD_MAX;
-  assert(head + len <= FRAME_MAX);
-  *frame = (struct frame){.len = (uint16_t)(head + len), .data = {0x82}}; /* binary, whole; the mask is zero */
-  frame->data[1] = (uint8_t)(0x80 | (len < 126 ? len : 126));
-  if (len >= 126) {
-    frame->data[2] = (uint8_t)(len >> 8);
-    frame->data[3] = (uint8_t)len;
-  }
-  heya__v1__client_message__pack(&message, frame->data + head);
+  heya__v1__client_message__pack(&message, begin(frame, BINARY, heya__v1__client_message__get_packed_size(&message)));
   put_varint(varint, REQUEST);
   frame->request_at = find(frame, varint, sizeof varint);
   put_varint(varint, NUMBER);
@@ -76,7 +83,16 @@ void frame_move(struct frame *frame, const char *room, float x, float y) {
   build(frame, room, bytes_of(payload, heya__kinds__arena__command__pack(&command, payload)));
 }
 
+void frame_line(struct frame *frame, bool text, struct bytes before, struct bytes after) {
+  uint8_t *payload = begin(frame, text ? TEXT : BINARY, before.len + FRAME_TEXT_BYTES + after.len);
+  if (before.len) memcpy(payload, before.data, before.len);
+  memset(payload + before.len, '#', FRAME_TEXT_BYTES);
+  if (after.len) memcpy(payload + before.len + FRAME_TEXT_BYTES, after.data, after.len);
+  frame->text_at = (uint16_t)(payload + before.len - frame->data);
+}
+
 void frame_set(struct frame *frame, uint32_t request, uint32_t number) {
+  if (!frame->number_at) return;
   put_varint(frame->data + frame->request_at, request);
   put_varint(frame->data + frame->number_at, number);
 }

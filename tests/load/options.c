@@ -1,6 +1,7 @@
 /* See tests/load/options.h. */
 #include "tests/load/options.h"
 
+#include "tests/load/dialect.h"
 #include "tests/support/servers.h"
 
 #define AT(field) offsetof(struct load_options, field)
@@ -90,6 +91,12 @@ static const struct option_row running_rows[] = {
      .offset = AT(at),
      .env = "HEYA_BENCH_GATEWAY",
      .help = "HOST:PORT of a running one (IPv4, --auth dev); may be given several times. Nothing is started then"},
+    {.name = "dialect",
+     .type = OPTION_CHOICE,
+     .offset = AT(dialect),
+     .fallback = "heya",
+     .choices = dialect_names,
+     .help = "what they speak: others that Heya is compared with, see tests/load/peers"},
     {.name = "pid",
      .type = OPTION_LIST,
      .offset = AT(pids),

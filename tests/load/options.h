@@ -17,6 +17,7 @@ struct load_options {
   bool keep;
 
   struct option_list at, pids;
+  int dialect;
   char *redis; /* NULL: not given */
   char *victim;
 
