@@ -209,12 +209,16 @@ static void raise_limit(const struct shape *shape) {
 /* Whether the options fit the scenario, which is NULL for smoke. */
 static bool is_possible(const struct load_options *options, const struct scenario *scenario) {
   const char *why = NULL;
-  if (options->find && (!scenario || scenario->run != scenario_broadcast))
-    why = "--find is of broadcast only";
+  if ((options->find || options->rates.count) && (!scenario || scenario->run != scenario_broadcast))
+    why = "--find and --rates are of broadcast only";
+  else if (options->find && options->rates.count)
+    why = "--find looks for a rate, --rates gives them";
   else if (options->dialect != DIALECT_HEYA && !options->at.count)
     why = "only Heya's servers are started; where do the others run? --gateway HOST:PORT";
   else if (options->dialect != DIALECT_HEYA && scenario && !scenario->any_dialect)
     why = "this scenario is of Heya only (--dialect heya)";
+  for (size_t i = 0; i < options->rates.count && !why; i++)
+    if (broadcast_rate(options, i) <= 0) why = "--rates are commands a second, above 0";
   if (why) fprintf(stderr, "heya-bench: %s\n", why);
   return !why;
 }

@@ -51,4 +51,7 @@ bool scenario_arena(struct bench *bench);
 bool scenario_chat1000(struct bench *bench);
 bool scenario_failover(struct bench *bench);
 
+/* Of --rates, one; 0 if it is none. */
+double broadcast_rate(const struct load_options *options, size_t index);
+
 #endif
