@@ -132,6 +132,10 @@ $(B)/chaos: $(CHAOS_OBJ) $(B)/libsupport.a $(B)/libcommon.a $(B)/libproto.a | $(
 $(B)/heya-bench: $(B)/tests/load/main.o $(B)/libload.a $(B)/libsupport.a $(B)/libcommon.a $(B)/libproto.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# What Heya is compared with: scripts/bench-peers, tests/load/peers.
+$(B)/floor: $(B)/tests/load/peers/floor.o
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lev -lwslay -lcrypto
+
 .SECONDARY: $(GEN_C) $(GEN_H)
 # Generated code: protobuf-c messages and the Redis functions as C strings. Third-party style, so fewer warnings.
 $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: %.proto
@@ -225,7 +229,7 @@ $(B)/sim/plants/%/sim: tests/sim/plants/%.patch $(B)/sim/sim
 
 # ---- house keeping --------------------------------------------------------------------------------------------------
 
-SOURCES := $(wildcard common/*.[ch] proto/*.[ch] gateway/*.[ch] worker/*.[ch] worker/kinds/*.[ch] worker/lua/*.[ch] tests/*.[ch] tests/*/*.[ch])
+SOURCES := $(wildcard common/*.[ch] proto/*.[ch] gateway/*.[ch] worker/*.[ch] worker/kinds/*.[ch] worker/lua/*.[ch] tests/*.[ch] tests/*/*.[ch] tests/load/peers/*.c)
 .PHONY: format lint install clean help compile_commands.json
 format:
 	clang-format -i $(SOURCES)
