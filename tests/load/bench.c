@@ -193,17 +193,22 @@ static void on_signal(struct ev_loop *loop, ev_signal *signal, int events) {
   bench->stopped = true;
 }
 
-/* Servers inherit the limit, and hold as many. A lower one shows when somebody cannot connect. */
-static void raise_limit(const struct shape *shape) {
+/* Descriptors for all of them; servers inherit the limit, and hold as many. False, with a word on standard error,
+ * when this user may not have so many. */
+static bool raise_limit(const struct shape *shape) {
   struct rlimit limit;
   rlim_t wanted = (rlim_t)shape->rooms * shape->members + shape->at_once * UINT64_C(4) + SPARE_FILES;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  if (limit.rlim_max < wanted) limit.rlim_max = wanted; /* root may */
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return true;
+  rlim_t most = limit.rlim_max;
+  if (most < wanted) limit.rlim_max = wanted; /* root may */
   limit.rlim_cur = limit.rlim_max;
-  if (setrlimit(RLIMIT_NOFILE, &limit) == 0) return;
-  getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) == 0) return true;
+  limit.rlim_cur = limit.rlim_max = most;
   setrlimit(RLIMIT_NOFILE, &limit);
+  if (most >= wanted) return true;
+  fprintf(stderr, "heya-bench: this takes %llu descriptors, and ulimit -Hn is %llu\n", (unsigned long long)wanted,
+          (unsigned long long)most);
+  return false;
 }
 
 /* Whether the options fit the scenario, which is NULL for smoke. */
@@ -247,7 +252,7 @@ int bench_main(const char *name, const struct load_options *options) {
   progress_open(&bench.progress,
                 options->progress == PROGRESS_ON || (options->progress == PROGRESS_AUTO && isatty(2)));
   if (scenario) bench.shape = shape_of(scenario, options);
-  raise_limit(&bench.shape);
+  if (!raise_limit(&bench.shape)) return 1;
   int status = 1;
   if (site_open(&bench.site, bench.loop, options, all ? SMOKE_WORKERS : scenario->workers, &bad_usage)) {
     if (scenario && !can_run(&bench, scenario)) {
