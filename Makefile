@@ -178,6 +178,12 @@ chaos: all $(B)/chaos
 bench-smoke: all $(B)/heya-bench
 	$(B)/heya-bench smoke
 
+# Beside other servers, with medians, ratios and goals: scripts/bench-peers --help. make bench-peers PEERS=--quick
+PEERS ?=
+.PHONY: bench-peers
+bench-peers:
+	scripts/bench-peers $(PEERS)
+
 # The protocol of ownership, of a room's life and of the deadline, checked exhaustively with spin: tests/model/*.pml.
 .PHONY: model
 model:
@@ -269,6 +275,8 @@ help:
 	@echo '                    real processes under load, with a fault every few seconds'
 	@echo 'make build/heya-bench bench-smoke'
 	@echo '                    the load generator (build/heya-bench --help), and each of its scenarios for a moment'
+	@echo 'make bench-peers [PEERS=--quick]'
+	@echo '                    the same load on Heya and on Colyseus, Socket.IO and bare WebSocket servers, and the goals'
 	@echo 'make sim [SEEDS=1000] [SEED=n [TRACE=1]]'
 	@echo '                    gateways, workers and a model of Redis under faults in virtual time; make sim-plants: does it find bugs'
 	@echo 'make model          spin checks tests/model, and finds the mistakes planted there'
