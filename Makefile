@@ -26,13 +26,13 @@ WORKER_SRC  := options worker_metrics effects answer config queue frames command
                kinds/registry kinds/shared kinds/chat kinds/gomoku kinds/gomoku_board kinds/gomoku_state kinds/live kinds/live_state \
                kinds/arena kinds/arena_view kinds/arena_state kinds/lobby kinds/lobby_list kinds/lobby_quick kinds/lobby_gather \
                kinds/lobby_match kinds/lobby_state $(LUA_SRC:%=lua/%)
-SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client wait servers servers_ready usage ws \
+SUPPORT_SRC := cluster process tmpdir wsclient redis_client player http_client wait servers servers_ready usage ws http_answer \
                fake_store fake_clients fake_gateway partition_bench worker_store
 UNIT_SRC    := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 KINDS_SRC   := $(patsubst tests/kinds/%.c,%,$(wildcard tests/kinds/*.c))
 HARNESS_SRC := kind_harness kind_harness_time kind_harness_ask kind_harness_room
-LOAD_SRC    := bench crowd frame histogram load options pacer progress report schedule site site_usage wire \
-               arena broadcast chat1000 churn failover hold idle live
+LOAD_SRC    := bench crowd dialect dialect_heya dialect_colyseus dialect_socketio dialect_plain frame histogram load options \
+               pacer progress report schedule site site_usage wire arena broadcast chat1000 churn failover hold idle live
 CHAOS_SRC   := $(patsubst tests/chaos/%.c,%,$(wildcard tests/chaos/*.c))
 INTEGRATION_SRC := $(patsubst tests/integration/%.c,%,$(wildcard tests/integration/*.c))
 
@@ -132,6 +132,10 @@ $(B)/chaos: $(CHAOS_OBJ) $(B)/libsupport.a $(B)/libcommon.a $(B)/libproto.a | $(
 $(B)/heya-bench: $(B)/tests/load/main.o $(B)/libload.a $(B)/libsupport.a $(B)/libcommon.a $(B)/libproto.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# What Heya is compared with: scripts/bench-peers, tests/load/peers.
+$(B)/floor: $(B)/tests/load/peers/floor.o
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lev -lwslay -lcrypto
+
 .SECONDARY: $(GEN_C) $(GEN_H)
 # Generated code: protobuf-c messages and the Redis functions as C strings. Third-party style, so fewer warnings.
 $(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: %.proto
@@ -173,6 +177,12 @@ chaos: all $(B)/chaos
 .PHONY: bench-smoke
 bench-smoke: all $(B)/heya-bench
 	$(B)/heya-bench smoke
+
+# Beside other servers, with medians, ratios and goals: scripts/bench-peers --help. make bench-peers PEERS=--quick
+PEERS ?=
+.PHONY: bench-peers
+bench-peers:
+	scripts/bench-peers $(PEERS)
 
 # The protocol of ownership, of a room's life and of the deadline, checked exhaustively with spin: tests/model/*.pml.
 .PHONY: model
@@ -225,7 +235,7 @@ $(B)/sim/plants/%/sim: tests/sim/plants/%.patch $(B)/sim/sim
 
 # ---- house keeping --------------------------------------------------------------------------------------------------
 
-SOURCES := $(wildcard common/*.[ch] proto/*.[ch] gateway/*.[ch] worker/*.[ch] worker/kinds/*.[ch] worker/lua/*.[ch] tests/*.[ch] tests/*/*.[ch])
+SOURCES := $(wildcard common/*.[ch] proto/*.[ch] gateway/*.[ch] worker/*.[ch] worker/kinds/*.[ch] worker/lua/*.[ch] tests/*.[ch] tests/*/*.[ch] tests/load/peers/*.c)
 .PHONY: format lint install clean help compile_commands.json
 format:
 	clang-format -i $(SOURCES)
@@ -265,6 +275,8 @@ help:
 	@echo '                    real processes under load, with a fault every few seconds'
 	@echo 'make build/heya-bench bench-smoke'
 	@echo '                    the load generator (build/heya-bench --help), and each of its scenarios for a moment'
+	@echo 'make bench-peers [PEERS=--quick]'
+	@echo '                    the same load on Heya and on Colyseus, Socket.IO and bare WebSocket servers, and the goals'
 	@echo 'make sim [SEEDS=1000] [SEED=n [TRACE=1]]'
 	@echo '                    gateways, workers and a model of Redis under faults in virtual time; make sim-plants: does it find bugs'
 	@echo 'make model          spin checks tests/model, and finds the mistakes planted there'

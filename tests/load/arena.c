@@ -73,9 +73,9 @@ static void on_event(struct player *player, const struct wire_message *message) 
   if (frame.len) on_frame(arena, &arena->fighters[player->index], wire_number(frame, FRAME_NUMBER));
 }
 
-static void on_ack(struct player *player, const struct wire_message *message) {
+static void on_ack(struct player *player, uint32_t request) {
   struct arena *arena = player->crowd->arg;
-  uint32_t took_us = (uint32_t)clock_monotonic_us() - message->request;
+  uint32_t took_us = (uint32_t)clock_monotonic_us() - request;
   arena->acked++;
   if (is_measured(arena, clock_monotonic_us() - took_us)) histogram_add(&arena->acks, took_us);
 }

@@ -2,6 +2,7 @@
 #include "tests/load/bench.h"
 
 #include "common/clock.h"
+#include "tests/load/dialect.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@ struct scenario {
   const char *what;
   struct shape usual, small; /* small: for smoke */
   unsigned workers;          /* as many at least */
+  bool any_dialect;          /* else it is of Heya only */
 };
 
 static const struct scenario scenarios[] = {
@@ -26,49 +28,57 @@ static const struct scenario scenarios[] = {
      "lines in many chat rooms, each heard by all members",
      {1000, 4, 0, 5000, 10000, 1000},
      {50, 4, 0, 1000, 1500, 300},
-     1},
+     1,
+     true},
     {"idle",
      scenario_idle,
      "one room of two and nothing else: command to ack",
      {1, 2, 0, 100, 8000, 1000},
      {1, 2, 0, 100, 1000, 300},
-     1},
+     1,
+     true},
     {"churn",
      scenario_churn,
      "connect, hello, join or create, leave, close; one loop each, over a few names",
      {32, 1, 64, 0, 5000, 1000},
      {8, 1, 16, 0, 1000, 300},
-     1},
+     1,
+     true},
     {"hold",
      scenario_hold,
      "memory for each member who is in a room and silent",
      {1000, 4, 0, 0, 6000, 1000},
      {50, 4, 0, 0, 500, 300},
-     1},
+     1,
+     true},
     {"live",
      scenario_live,
      "whole live rounds: create, four join, start, four results, results to all, leave",
      {0, 4, 64, 0, 10000, 1000},
      {0, 4, 8, 0, 1500, 300},
-     1},
+     1,
+     false},
     {"arena",
      scenario_arena,
      "fighters who run to and fro: frames to all of them, commands at the next frame",
      {100, 4, 0, 400, 10000, 1000},
      {10, 4, 0, 40, 1500, 1200},
-     1},
+     1,
+     false},
     {"chat1000",
      scenario_chat1000,
      "one chat room of a thousand",
      {1, 1000, 0, 20, 10000, 1000},
      {1, 200, 0, 20, 1500, 300},
-     1},
+     1,
+     true},
     {"failover",
      scenario_failover,
      "broadcast, and a worker is killed with -9 under it: latency before and after",
      {250, 4, 0, 1000, 8000, 1000},
      {50, 4, 0, 400, 2500, 300},
-     2},
+     2,
+     false},
 };
 #define N_SCENARIOS (sizeof scenarios / sizeof *scenarios)
 
@@ -118,6 +128,7 @@ static void report_site(struct bench *bench) {
       [SERVERS_AOF_EVERYSEC] = "everysec", [SERVERS_AOF_ALWAYS] = "always", [SERVERS_AOF_NO] = "no"};
   const struct site *site = &bench->site;
   unsigned workers = 0;
+  report_json(&bench->report, "dialect", json_string(dialect_names[bench->options->dialect]));
   if (!site->own) {
     report_json(&bench->report, "servers", json_string("running"));
     return;
@@ -147,6 +158,7 @@ static bool run(struct bench *bench, const struct scenario *scenario, bool text)
 
 /* With running servers nobody is killed unless --victim says who. */
 static bool can_run(const struct bench *bench, const struct scenario *scenario) {
+  if (bench->options->dialect != DIALECT_HEYA && !scenario->any_dialect) return false;
   return scenario->workers == 1 || bench->site.own || bench->options->victim;
 }
 
@@ -181,17 +193,39 @@ static void on_signal(struct ev_loop *loop, ev_signal *signal, int events) {
   bench->stopped = true;
 }
 
-/* Servers inherit the limit, and hold as many. A lower one shows when somebody cannot connect. */
-static void raise_limit(const struct shape *shape) {
+/* Descriptors for all of them; servers inherit the limit, and hold as many. False, with a word on standard error,
+ * when this user may not have so many. */
+static bool raise_limit(const struct shape *shape) {
   struct rlimit limit;
   rlim_t wanted = (rlim_t)shape->rooms * shape->members + shape->at_once * UINT64_C(4) + SPARE_FILES;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  if (limit.rlim_max < wanted) limit.rlim_max = wanted; /* root may */
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return true;
+  rlim_t most = limit.rlim_max;
+  if (most < wanted) limit.rlim_max = wanted; /* root may */
   limit.rlim_cur = limit.rlim_max;
-  if (setrlimit(RLIMIT_NOFILE, &limit) == 0) return;
-  getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) == 0) return true;
+  limit.rlim_cur = limit.rlim_max = most;
   setrlimit(RLIMIT_NOFILE, &limit);
+  if (most >= wanted) return true;
+  fprintf(stderr, "heya-bench: this takes %llu descriptors, and ulimit -Hn is %llu\n", (unsigned long long)wanted,
+          (unsigned long long)most);
+  return false;
+}
+
+/* Whether the options fit the scenario, which is NULL for smoke. */
+static bool is_possible(const struct load_options *options, const struct scenario *scenario) {
+  const char *why = NULL;
+  if ((options->find || options->rates.count) && (!scenario || scenario->run != scenario_broadcast))
+    why = "--find and --rates are of broadcast only";
+  else if (options->find && options->rates.count)
+    why = "--find looks for a rate, --rates gives them";
+  else if (options->dialect != DIALECT_HEYA && !options->at.count)
+    why = "only Heya's servers are started; where do the others run? --gateway HOST:PORT";
+  else if (options->dialect != DIALECT_HEYA && scenario && !scenario->any_dialect)
+    why = "this scenario is of Heya only (--dialect heya)";
+  for (size_t i = 0; i < options->rates.count && !why; i++)
+    if (broadcast_rate(options, i) <= 0) why = "--rates are commands a second, above 0";
+  if (why) fprintf(stderr, "heya-bench: %s\n", why);
+  return !why;
 }
 
 int bench_main(const char *name, const struct load_options *options) {
@@ -204,11 +238,11 @@ int bench_main(const char *name, const struct load_options *options) {
     fprintf(stderr, "heya-bench: no scenario '%s' (--help names them)\n", name);
     return 2;
   }
-  if (options->find && (!scenario || scenario->run != scenario_broadcast)) {
-    fprintf(stderr, "heya-bench: --find is of broadcast only\n");
-    return 2;
-  }
-  bench = (struct bench){.loop = ev_default_loop(0), .options = options, .tag = (uint32_t)clock_wall_ms()};
+  if (!is_possible(options, scenario)) return 2;
+  bench = (struct bench){.loop = ev_default_loop(0),
+                         .options = options,
+                         .dialect = dialects[options->dialect],
+                         .tag = (uint32_t)clock_wall_ms()};
   for (unsigned i = 0; i < 2; i++) {
     ev_signal_init(&bench.signals[i], on_signal, i ? SIGTERM : SIGINT);
     bench.signals[i].data = &bench;
@@ -218,7 +252,7 @@ int bench_main(const char *name, const struct load_options *options) {
   progress_open(&bench.progress,
                 options->progress == PROGRESS_ON || (options->progress == PROGRESS_AUTO && isatty(2)));
   if (scenario) bench.shape = shape_of(scenario, options);
-  raise_limit(&bench.shape);
+  if (!raise_limit(&bench.shape)) return 1;
   int status = 1;
   if (site_open(&bench.site, bench.loop, options, all ? SMOKE_WORKERS : scenario->workers, &bad_usage)) {
     if (scenario && !can_run(&bench, scenario)) {

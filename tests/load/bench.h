@@ -15,9 +15,12 @@ struct shape {
   uint64_t duration_ms, warm_up_ms;
 };
 
+struct dialect;
+
 struct bench {
   struct ev_loop *loop;
   const struct load_options *options;
+  const struct dialect *dialect; /* of the servers */
   struct site site;
   struct progress progress;
   struct report report; /* of the scenario that runs */
@@ -47,5 +50,8 @@ bool scenario_live(struct bench *bench);
 bool scenario_arena(struct bench *bench);
 bool scenario_chat1000(struct bench *bench);
 bool scenario_failover(struct bench *bench);
+
+/* Of --rates, one; 0 if it is none. */
+double broadcast_rate(const struct load_options *options, size_t index);
 
 #endif

@@ -1,7 +1,9 @@
-/* Many chat rooms: every line goes to all members of its room. At one rate, or at the highest that keeps a limit. */
+/* Many chat rooms: every line goes to all members of its room. At one rate, at several, or at the highest that keeps
+ * a limit. */
 #include "tests/load/load.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #define STEP           1.6  /* from rate to rate, until one is too high */
 #define PRECISION      1.06 /* then between the two, until they are so close */
@@ -31,8 +33,8 @@ static bool recover(struct load *load, struct bench *bench) {
   return load_open(load, bench, bench->shape.rooms, bench->shape.members);
 }
 
-static bool try_rate(struct load *load, struct bench *bench, double rate, json_t *steps, bool *keeps) {
-  load_run(load, rate, FIND_WARM_MS, bench->shape.duration_ms);
+static bool try_rate(struct load *load, struct bench *bench, double rate, uint64_t warm_up_ms, bool *keeps) {
+  load_run(load, rate, warm_up_ms, bench->shape.duration_ms);
   *keeps = keeps_limit(load, bench->options);
   double cpu_s = 0;
   for (unsigned i = 0; i < bench->site.n_processes; i++) cpu_s += load->usage[1].cpu_s[i] - load->usage[0].cpu_s[i];
@@ -43,19 +45,19 @@ static bool try_rate(struct load *load, struct bench *bench, double rate, json_t
              *keeps          ? "kept"
              : load->aborted ? "given up"
                              : "not kept");
-  json_array_append_new(steps, json_pack("{s:f, s:o, s:o, s:f, s:b}", "rate", rate, "all_ms",
-                                         report_times_json(&load->all), "own_ms", report_times_json(&load->own),
-                                         "cpu_us_per_delivery", cpu_us, "kept", *keeps));
+  json_array_append_new(json_object_get(bench->report.root, "steps"),
+                        json_pack("{s:f, s:o, s:o, s:o, s:f, s:b}", "rate", rate, "all_ms",
+                                  report_times_json(&load->all), "own_ms", report_times_json(&load->own), "late_ms",
+                                  report_times_json(&load->late), "cpu_us_per_delivery", cpu_us, "kept", *keeps));
   return *keeps || recover(load, bench);
 }
 
 static bool find(struct load *load, struct bench *bench) {
   double low = 0, high = 0, rate = bench->shape.rate;
-  json_t *steps = json_array();
-  report_json(&bench->report, "steps", steps);
+  report_json(&bench->report, "steps", json_array());
   for (unsigned i = 0; i < STEPS_MAX && !bench->stopped; i++) {
     bool keeps;
-    if (!try_rate(load, bench, rate, steps, &keeps)) return false;
+    if (!try_rate(load, bench, rate, FIND_WARM_MS, &keeps)) return false;
     if (keeps)
       low = rate;
     else
@@ -69,6 +71,24 @@ static bool find(struct load *load, struct bench *bench) {
   return true;
 }
 
+double broadcast_rate(const struct load_options *options, size_t index) {
+  char *end;
+  double rate = strtod(options->rates.items[index], &end);
+  return *end == '\0' && rate < 1e6 ? rate : 0;
+}
+
+/* A rate at which the limit is not kept is measured as the others; those after one that was given up say nothing. */
+static bool sweep(struct load *load, struct bench *bench) {
+  const struct load_options *options = bench->options;
+  bool keeps;
+  report_json(&bench->report, "steps", json_array());
+  for (size_t i = 0; i < options->rates.count && !bench->stopped; i++) {
+    if (!try_rate(load, bench, broadcast_rate(options, i), bench->shape.warm_up_ms, &keeps)) return false;
+    if (load->aborted) break;
+  }
+  return true;
+}
+
 bool scenario_broadcast(struct bench *bench) {
   static struct load load;
   const struct shape *shape = &bench->shape;
@@ -77,6 +97,9 @@ bool scenario_broadcast(struct bench *bench) {
   if (fine && bench->options->find) {
     load.give_up_s = FIND_GIVE_UP_S;
     fine = find(&load, bench);
+  } else if (fine && bench->options->rates.count) {
+    load.give_up_s = FIND_GIVE_UP_S;
+    fine = sweep(&load, bench);
   } else if (fine) {
     report_number(&bench->report, "rate", "rate", shape->rate, "commands/s");
     load_run(&load, shape->rate, bench->shape.warm_up_ms, shape->duration_ms);

@@ -1,6 +1,7 @@
 /* Coming and going: so many loops side by side, each of which connects, says hello, joins a room or makes it, leaves,
- * and closes, again and again. Rooms are few, so that they are made, met in, emptied and revived all the time. A
- * closed loop: how many a second there are is what is measured. */
+ * and closes, again and again. Rooms are few, so that they are made, met in, emptied and revived all the time;
+ * servers that choose rooms by themselves have as many as they like. A closed loop: how many a second there are is
+ * what is measured. */
 #include "tests/load/crowd.h"
 #include "tests/load/histogram.h"
 
@@ -86,6 +87,7 @@ bool scenario_churn(struct bench *bench) {
   crowd_open(&churn.crowd, bench, "chat", bench->shape.at_once, 1, &events, &churn);
   churn.began_us = xcalloc(churn.crowd.n, sizeof *churn.began_us);
   churn.crowd.next = churn.crowd.n; /* nobody brings others in */
+  churn.crowd.any_room = true;
   churn.measured_us = clock_monotonic_us() + bench->shape.warm_up_ms * 1000;
   churn.end_us = churn.measured_us + bench->shape.duration_ms * 1000;
   progress_start(&bench->progress, bench->loop, say_churn, &churn);

@@ -14,8 +14,7 @@
 
 #define PATIENCE_S  60
 #define ON_THE_WAY  128 /* who have not got in yet, at a time */
-#define MESSAGE_MAX 1024
-#define USUAL_SEATS 4 /* rooms of every kind have as many without being asked */
+#define COMMAND_MAX 1024
 
 /* ---- names ---- */
 
@@ -30,47 +29,23 @@ void crowd_player(const struct player *player, char out[CROWD_PLAYER_BYTES]) {
 
 /* ---- what players say ---- */
 
-static void say(struct player *player, const Heya__V1__ClientMessage *message) {
-  uint8_t data[MESSAGE_MAX];
+void player_say(struct player *player, struct bytes message) {
   if (!player->ws) return; /* counted as lost */
-  ws_send(player->ws, bytes_of(data, heya__v1__client_message__pack(message, data)));
-}
-
-static void hello(struct player *player) {
-  Heya__V1__ClientMessage message = HEYA__V1__CLIENT_MESSAGE__INIT;
-  Heya__V1__Hello body = HEYA__V1__HELLO__INIT;
-  char name[CROWD_PLAYER_BYTES];
-  crowd_player(player, name);
-  body.player = name;
-  message.body_case = HEYA__V1__CLIENT_MESSAGE__BODY_HELLO;
-  message.hello = &body;
-  say(player, &message);
+  if (player->crowd->dialect->text)
+    ws_send_text(player->ws, message);
+  else
+    ws_send(player->ws, message);
 }
 
 void player_join(struct player *player, const char *room) {
-  const struct crowd *crowd = player->crowd;
-  Heya__V1__ClientMessage message = HEYA__V1__CLIENT_MESSAGE__INIT;
-  Heya__V1__Join body = HEYA__V1__JOIN__INIT;
-  body.room = pb_text(room);
-  body.create = true;
-  body.max_members = crowd->members > USUAL_SEATS ? crowd->members : 0;
-  body.options = pb_bytes(crowd->options);
-  message.request = 1; /* any that says that it was asked for */
-  message.body_case = HEYA__V1__CLIENT_MESSAGE__BODY_JOIN;
-  message.join = &body;
   player->state = PLAYER_JOINING;
   player->number = player->acked = 0;
-  say(player, &message);
+  player->crowd->dialect->join(player, room);
 }
 
 void player_leave(struct player *player, const char *room) {
-  Heya__V1__ClientMessage message = HEYA__V1__CLIENT_MESSAGE__INIT;
-  Heya__V1__Leave body = HEYA__V1__LEAVE__INIT;
-  body.room = pb_text(room);
-  message.body_case = HEYA__V1__CLIENT_MESSAGE__BODY_LEAVE;
-  message.leave = &body;
   player->state = PLAYER_LEAVING;
-  say(player, &message);
+  player->crowd->dialect->leave(player, room);
 }
 
 void player_send(struct player *player, struct frame *frame, uint32_t request) {
@@ -81,32 +56,46 @@ void player_send(struct player *player, struct frame *frame, uint32_t request) {
 void player_command(struct player *player, const char *room, uint32_t request, struct bytes payload) {
   Heya__V1__ClientMessage message = HEYA__V1__CLIENT_MESSAGE__INIT;
   Heya__V1__Command body = HEYA__V1__COMMAND__INIT;
+  uint8_t data[COMMAND_MAX];
   body.room = pb_text(room);
   body.number = ++player->number;
   body.payload = pb_bytes(payload);
   message.request = request;
   message.body_case = HEYA__V1__CLIENT_MESSAGE__BODY_COMMAND;
   message.command = &body;
-  say(player, &message);
+  player_say(player, bytes_of(data, heya__v1__client_message__pack(&message, data)));
 }
 
 /* ---- what they hear ---- */
 
+/* In the order in which they come in: by their index, or all first members before anybody else. */
+static struct player *nth(struct crowd *crowd, uint32_t n) {
+  uint32_t rooms = crowd->n / crowd->members;
+  return &crowd->players[crowd->dialect->first_opens ? n % rooms * crowd->members + n / rooms : n];
+}
+
+/* Some more of them set out, while not too many are on the way. */
+static void bring_in(struct crowd *crowd) {
+  uint32_t rooms = crowd->n / crowd->members;
+  while (crowd->next < crowd->n && crowd->next - crowd->in < ON_THE_WAY) {
+    if (crowd->dialect->first_opens && crowd->next == rooms && crowd->in < rooms) return; /* rooms have no ids yet */
+    player_connect(nth(crowd, crowd->next++));
+  }
+}
+
 /* Somebody is where all are to be while they enter. */
 static void arrived(struct crowd *crowd) {
   crowd->in++;
-  if (crowd->next < crowd->n) player_connect(&crowd->players[crowd->next++]);
+  bring_in(crowd);
 }
 
-static void on_joined(struct player *player, const struct wire_message *message) {
+static void on_joined(struct player *player) {
   struct crowd *crowd = player->crowd;
-  if (player->state != PLAYER_JOINING || !message->request) {
+  if (player->state != PLAYER_JOINING) {
     crowd->trouble.unasked++;
     return;
   }
   player->state = PLAYER_IN;
-  player->epoch = message->epoch;
-  player->seq = message->seq;
   if (!crowd->events->welcome) arrived(crowd);
   if (crowd->events->joined) crowd->events->joined(player);
 }
@@ -124,70 +113,86 @@ static void on_welcome(struct player *player) {
   player_join(player, room);
 }
 
-static void on_event(struct player *player, const struct wire_message *message) {
-  struct crowd *crowd = player->crowd;
-  bool later = message->epoch > player->epoch || (message->epoch == player->epoch && message->seq > player->seq);
-  if (player->state == PLAYER_IN && !later) crowd->trouble.disorder++;
-  player->epoch = message->epoch;
-  player->seq = message->seq;
-  if (crowd->events->event) crowd->events->event(player, message);
+static void on_left(struct player *player) {
+  const struct crowd_events *events = player->crowd->events;
+  player->state = PLAYER_WELCOME;
+  if (events->left) events->left(player);
 }
 
-static void on_error(struct player *player, const struct wire_message *message) {
+static void on_error(struct player *player, uint32_t code, struct bytes text) {
   struct trouble *trouble = &player->crowd->trouble;
   trouble->errors++;
-  trouble->codes[message->code < CROWD_CODES ? message->code : 0]++;
+  trouble->codes[code < CROWD_CODES ? code : 0]++;
   if (!*trouble->first)
-    snprintf(trouble->first, sizeof trouble->first, "%.*s", (int)message->text.len,
-             message->text.len ? (const char *)message->text.data : "");
+    snprintf(trouble->first, sizeof trouble->first, "%.*s", (int)text.len, text.len ? (const char *)text.data : "");
 }
 
 static void on_message(void *arg, struct bytes data) {
   struct player *player = arg;
-  const struct crowd_events *events = player->crowd->events;
-  struct wire_message message;
-  if (!wire_read(data, &message)) {
-    player->crowd->trouble.unreadable++;
-    return;
-  }
-  switch (message.body) {
-  case HEYA__V1__SERVER_MESSAGE__BODY_EVENT: on_event(player, &message); break;
-  case HEYA__V1__SERVER_MESSAGE__BODY_ACK:
-    if (message.number > player->acked) player->acked = message.number;
-    if (events->ack) events->ack(player, &message);
+  struct crowd *crowd = player->crowd;
+  const struct crowd_events *events = crowd->events;
+  struct heard heard;
+  heard.what = HEARD_NOTHING;
+  heard.disorder = false;
+  heard.code = 0;
+  heard.text = heard.reply = bytes_of(NULL, 0);
+  crowd->dialect->hear(player, data, &heard);
+  if (heard.reply.len) player_say(player, heard.reply);
+  crowd->trouble.disorder += heard.disorder;
+  switch (heard.what) {
+  case HEARD_LINE:
+    if (events->line) events->line(player, heard.text);
     break;
-  case HEYA__V1__SERVER_MESSAGE__BODY_WELCOME: on_welcome(player); break;
-  case HEYA__V1__SERVER_MESSAGE__BODY_JOINED: on_joined(player, &message); break;
-  case HEYA__V1__SERVER_MESSAGE__BODY_LEFT:
-    player->state = PLAYER_WELCOME;
-    if (events->left) events->left(player);
+  case HEARD_EVENT:
+    if (events->event) events->event(player, &heard.wire);
     break;
-  case HEYA__V1__SERVER_MESSAGE__BODY_ERROR: on_error(player, &message); break;
-  case HEYA__V1__SERVER_MESSAGE__BODY_DETACHED:
-  case HEYA__V1__SERVER_MESSAGE__BODY_GOODBYE: player->crowd->trouble.unasked++; break;
-  default: break;
+  case HEARD_ACK:
+    if (events->ack) events->ack(player, heard.wire.request);
+    break;
+  case HEARD_WELCOME: on_welcome(player); break;
+  case HEARD_JOINED: on_joined(player); break;
+  case HEARD_LEFT: on_left(player); break;
+  case HEARD_ERROR: on_error(player, heard.code, heard.text); break;
+  case HEARD_UNASKED: crowd->trouble.unasked++; break;
+  case HEARD_UNREADABLE: crowd->trouble.unreadable++; break;
+  case HEARD_NOTHING: break;
   }
 }
 
+static void on_answer(void *arg, unsigned status, struct bytes body) {
+  struct player *player = arg;
+  const struct dialect *dialect = player->crowd->dialect;
+  if (dialect->answer && dialect->answer(player, status, body)) return;
+  on_error(player, 0, body);
+}
+
 static void on_open(void *arg) {
-  hello(arg);
+  struct player *player = arg;
+  if (player->crowd->dialect->upgraded) player->crowd->dialect->upgraded(player);
 }
 
 static void on_closed(void *arg, unsigned code) {
   struct player *player = arg;
   struct trouble *trouble = &player->crowd->trouble;
+  bool left = player->state == PLAYER_LEAVING && player->crowd->dialect->left_is_close;
   player->ws = NULL;
   player->state = PLAYER_OUT;
+  if (left) {
+    if (player->crowd->events->left) player->crowd->events->left(player);
+    return;
+  }
   if (!trouble->lost++ && !*trouble->first)
     snprintf(trouble->first, sizeof trouble->first, "a connection was closed with %u", code);
 }
 
 void player_connect(struct player *player) {
-  static const struct ws_events events = {.open = on_open, .message = on_message, .closed = on_closed};
+  static const struct ws_events events = {
+      .open = on_open, .message = on_message, .answer = on_answer, .closed = on_closed};
   const struct site *site = &player->crowd->bench->site;
   player->state = PLAYER_CONNECTING;
   player->ws =
-      ws_connect_to(player->crowd->bench->loop, &site->gateways[player->index % site->n_gateways], &events, player);
+      ws_dial(player->crowd->bench->loop, &site->gateways[player->index % site->n_gateways], &events, player);
+  player->crowd->dialect->greet(player);
 }
 
 void player_hang_up(struct player *player) {
@@ -201,6 +206,7 @@ void player_hang_up(struct player *player) {
 void crowd_open(struct crowd *crowd, struct bench *bench, const char *kind, uint32_t rooms, uint32_t members,
                 const struct crowd_events *events, void *arg) {
   *crowd = (struct crowd){.bench = bench,
+                          .dialect = bench->dialect,
                           .kind = kind,
                           .events = events,
                           .arg = arg,
@@ -208,6 +214,7 @@ void crowd_open(struct crowd *crowd, struct bench *bench, const char *kind, uint
                           .members = members,
                           .tag = bench->tag,
                           .serial = bench->crowds++};
+  crowd->ids = xcalloc(rooms, sizeof *crowd->ids);
   crowd->players = xcalloc(crowd->n, sizeof *crowd->players);
   for (uint32_t i = 0; i < crowd->n; i++)
     crowd->players[i] = (struct player){.crowd = crowd, .index = i, .room = i / members};
@@ -216,6 +223,7 @@ void crowd_open(struct crowd *crowd, struct bench *bench, const char *kind, uint
 void crowd_close(struct crowd *crowd) {
   for (uint32_t i = 0; i < crowd->n; i++) ws_drop(crowd->players[i].ws);
   free(crowd->players);
+  free(crowd->ids);
   *crowd = (struct crowd){0};
 }
 
@@ -232,10 +240,9 @@ static void say_entering(const void *arg, char *text, size_t size) {
 bool crowd_enter(struct crowd *crowd) {
   struct bench *bench = crowd->bench;
   uint64_t began_us = clock_monotonic_us();
-  crowd->in = 0;
+  crowd->in = crowd->next = 0;
   progress_start(&bench->progress, bench->loop, say_entering, crowd);
-  for (crowd->next = 0; crowd->next < crowd->n && crowd->next < ON_THE_WAY;)
-    player_connect(&crowd->players[crowd->next++]);
+  bring_in(crowd);
   bench_until(bench, PATIENCE_S, all_in_or_not, crowd);
   progress_stop(&bench->progress, bench->loop);
   crowd->entered_us = clock_monotonic_us() - began_us;

@@ -1,15 +1,17 @@
 /* Very many players in rooms of the same size, one connection each, spread over the gateways; and whatever happens to
- * them that should not. What is said and what answers mean is a scenario's: it gives the callbacks. */
+ * them that should not. What they do is a scenario's: it gives the callbacks. How it is said to the servers is their
+ * dialect's. */
 #ifndef HEYA_TESTS_LOAD_CROWD_H
 #define HEYA_TESTS_LOAD_CROWD_H
 
 #include "common/bytes.h"
 #include "tests/load/bench.h"
+#include "tests/load/dialect.h"
 #include "tests/load/frame.h"
-#include "tests/load/wire.h"
 
 #define CROWD_ROOM_BYTES   48
 #define CROWD_PLAYER_BYTES 32
+#define CROWD_ID_BYTES     64
 #define CROWD_CODES        64
 
 struct crowd;
@@ -32,8 +34,9 @@ struct crowd_events {
   void (*welcome)(struct player *); /* NULL: he joins his room. Else crowd_enter ends when all are welcome */
   void (*joined)(struct player *);
   void (*left)(struct player *);
-  void (*ack)(struct player *, const struct wire_message *);
-  void (*event)(struct player *, const struct wire_message *); /* of any kind */
+  void (*line)(struct player *, struct bytes text);            /* what somebody in his room has said */
+  void (*ack)(struct player *, uint32_t request);              /* of Heya only, as what follows */
+  void (*event)(struct player *, const struct wire_message *); /* of any kind; lines too, if nobody listens to them */
 };
 
 /* What should not have happened, since crowd_open or crowd_forgive. */
@@ -48,15 +51,18 @@ struct trouble {
 
 struct crowd {
   struct bench *bench;
+  const struct dialect *dialect;
   const char *kind;
   const struct crowd_events *events;
-  void *arg;              /* the scenario's */
-  struct bytes options;   /* of the rooms; as long as the crowd */
-  struct player *players; /* owned */
-  uint32_t n, members;    /* players; of them in each room */
-  uint32_t tag, serial;   /* in all names */
-  uint32_t in, next;      /* while entering: who have arrived, who connects next */
-  uint64_t entered_us;    /* how long it took */
+  void *arg;                   /* the scenario's */
+  struct bytes options;        /* of the rooms; as long as the crowd */
+  struct player *players;      /* owned */
+  char (*ids)[CROWD_ID_BYTES]; /* of rooms, in dialects where the server makes them up; owned */
+  bool any_room;               /* who comes takes any place there is, in such a dialect */
+  uint32_t n, members;         /* players; of them in each room */
+  uint32_t tag, serial;        /* in all names */
+  uint32_t in, next;           /* while entering: who have arrived, who connects next */
+  uint64_t entered_us;         /* how long it took */
   struct trouble trouble;
 };
 
@@ -77,9 +83,11 @@ void player_connect(struct player *player);
 void player_join(struct player *player, const char *room);
 void player_leave(struct player *player, const char *room);
 void player_hang_up(struct player *player);
+/* A message of his dialect. Nothing when he is not connected, which is counted already. */
+void player_say(struct player *player, struct bytes message);
 /* With the next number of his session; the request is echoed in the ack. */
 void player_send(struct player *player, struct frame *frame, uint32_t request);
-/* The same for a payload of a few bytes, packed anew. */
+/* The same, to Heya only, for a payload of a few bytes, packed anew. */
 void player_command(struct player *player, const char *room, uint32_t request, struct bytes payload);
 
 /* How much went wrong, of everything. */

@@ -11,7 +11,7 @@
 #define FRAME_TEXT_BYTES 32 /* as the line of a chat */
 
 struct frame {
-  uint16_t len, request_at, number_at, text_at; /* text_at 0: it has none */
+  uint16_t len, request_at, number_at, text_at; /* 0: it has none */
   uint8_t data[FRAME_MAX];
 };
 
@@ -20,7 +20,11 @@ void frame_say(struct frame *frame, const char *room);
 /* A move in an arena. */
 void frame_move(struct frame *frame, const char *room, float x, float y);
 
-/* The request is echoed in the answer. */
+/* A line of FRAME_TEXT_BYTES between two constants, as other servers than Heya have it; without request and number.
+ */
+void frame_line(struct frame *frame, bool text, struct bytes before, struct bytes after);
+
+/* The request is echoed in the answer. Nothing, for a frame without. */
 void frame_set(struct frame *frame, uint32_t request, uint32_t number);
 
 /* What a line tells: when it was due, whose it is, and in which run, so that one that comes too late is not taken for

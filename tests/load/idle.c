@@ -9,8 +9,9 @@ bool scenario_idle(struct bench *bench) {
   if (fine) {
     load_run(&load, bench->shape.rate, bench->shape.warm_up_ms, bench->shape.duration_ms);
     load_report(&load);
-    report_number(&bench->report, "request_reply_p50_ms", "command to ack, median",
-                  (double)histogram_at(&load.acks, 0.5) / 1000, "ms");
+    if (bench->dialect->acks)
+      report_number(&bench->report, "request_reply_p50_ms", "command to ack, median",
+                    (double)histogram_at(&load.acks, 0.5) / 1000, "ms");
   }
   load_close(&load);
   return fine;

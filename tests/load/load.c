@@ -3,7 +3,6 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
-#include "proto/client.pb-c.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,9 +13,6 @@
 #define AHEAD_US  5000 /* from the begin of a run to the first line */
 #define DRAIN_S   10
 #define SILENCE_S 1.5 /* nothing more is coming */
-
-#define TEXT_LINE 1 /* of chat's Event */
-#define LINE_TEXT 3 /* of its Line */
 
 /* ---- sending ---- */
 
@@ -35,11 +31,9 @@ static bool is_measured(const struct load *load, uint64_t due_us) {
   return due_us >= load->measured_us && due_us < load->measured_to_us;
 }
 
-static void on_event(struct player *player, const struct wire_message *message) {
+static void on_line(struct player *player, struct bytes text) {
   struct load *load = player->crowd->arg;
   struct frame_stamp stamp;
-  if (message->event != HEYA__V1__EVENT__BODY_PAYLOAD) return;
-  struct bytes text = wire_bytes(wire_bytes(message->payload, TEXT_LINE), LINE_TEXT);
   if (!frame_read_stamp(text, &stamp) || stamp.sender >= load->crowd.n ||
       load->crowd.players[stamp.sender].room != player->room) {
     load->crowd.trouble.unreadable++;
@@ -57,9 +51,9 @@ static void on_event(struct player *player, const struct wire_message *message) 
   pacer_catch_up(&load->pacer, now_us);
 }
 
-static void on_ack(struct player *player, const struct wire_message *message) {
+static void on_ack(struct player *player, uint32_t request) {
   struct load *load = player->crowd->arg;
-  uint32_t took_us = (uint32_t)clock_monotonic_us() - message->request; /* modulo an hour */
+  uint32_t took_us = (uint32_t)clock_monotonic_us() - request; /* modulo an hour */
   if (took_us > (uint32_t)clock_monotonic_us() - (uint32_t)load->pacer.schedule.begin_us)
     return; /* of an earlier run */
   load->acked++;
@@ -75,7 +69,7 @@ uint64_t load_expected(const struct load *load) {
 uint64_t load_lost(const struct load *load) {
   uint64_t expected = load_expected(load);
   uint64_t unheard = expected > load->delivered ? expected - load->delivered : 0;
-  return unheard + (load->sent > load->acked ? load->sent - load->acked : 0);
+  return unheard + (load->crowd.dialect->acks && load->sent > load->acked ? load->sent - load->acked : 0);
 }
 
 static void read_usage(struct load *load) {
@@ -157,7 +151,7 @@ void load_report(struct load *load) {
   report_number(report, "acks", "acks", (double)load->acked, "");
   report_times(report, "own", "to the sender's own echo", &load->own);
   report_times(report, "all", "to every delivery", &load->all);
-  report_times(report, "ack", "to the ack", &load->acks);
+  if (load->crowd.dialect->acks) report_times(report, "ack", "to the ack", &load->acks);
   report_times(report, "late", "generator: due to sent", &load->late);
   site_report_cpu(&load->crowd.bench->site, report, &load->usage[0], &load->usage[1], (double)load->window_delivered,
                   "delivery");
@@ -182,7 +176,7 @@ static void shuffle(uint32_t *order, uint32_t n) {
 }
 
 bool load_open(struct load *load, struct bench *bench, uint32_t rooms, uint32_t members) {
-  static const struct crowd_events events = {.event = on_event, .ack = on_ack};
+  static const struct crowd_events events = {.line = on_line, .ack = on_ack};
   crowd_open(&load->crowd, bench, "chat", rooms, members, &events, load);
   uint32_t n = load->crowd.n;
   load->frames = xcalloc(n, sizeof *load->frames);
@@ -190,7 +184,7 @@ bool load_open(struct load *load, struct bench *bench, uint32_t rooms, uint32_t 
   for (uint32_t i = 0; i < n; i++) {
     char room[CROWD_ROOM_BYTES];
     crowd_room(&load->crowd, load->crowd.players[i].room, room);
-    frame_say(&load->frames[i], room);
+    load->crowd.dialect->line(&load->frames[i], room);
   }
   shuffle(load->order, n);
   if (!pacer_open(&load->pacer, bench->loop, send_line, load) || !crowd_enter(&load->crowd)) return false;

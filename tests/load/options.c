@@ -1,6 +1,7 @@
 /* See tests/load/options.h. */
 #include "tests/load/options.h"
 
+#include "tests/load/dialect.h"
 #include "tests/support/servers.h"
 
 #define AT(field) offsetof(struct load_options, field)
@@ -46,6 +47,10 @@ static const struct option_row load_rows[] = {
      .type = OPTION_BOOL,
      .offset = AT(find),
      .help = "broadcast: look for the highest rate that keeps the limit, from --rate on"},
+    {.name = "rates",
+     .type = OPTION_LIST,
+     .offset = AT(rates),
+     .help = "broadcast: measure at each of these, the lowest first, until one is too much"},
     {.name = "limit",
      .type = OPTION_MS,
      .offset = AT(limit_ms),
@@ -90,6 +95,12 @@ static const struct option_row running_rows[] = {
      .offset = AT(at),
      .env = "HEYA_BENCH_GATEWAY",
      .help = "HOST:PORT of a running one (IPv4, --auth dev); may be given several times. Nothing is started then"},
+    {.name = "dialect",
+     .type = OPTION_CHOICE,
+     .offset = AT(dialect),
+     .fallback = "heya",
+     .choices = dialect_names,
+     .help = "what they speak: others that Heya is compared with, see tests/load/peers"},
     {.name = "pid",
      .type = OPTION_LIST,
      .offset = AT(pids),

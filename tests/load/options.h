@@ -9,6 +9,7 @@ struct load_options {
   uint64_t rooms, members, rate, at_once, tick_hz; /* 0: as the scenario has it */
   uint64_t duration_ms, warm_up_ms;                /* likewise */
   bool find;
+  struct option_list rates;
   uint64_t limit_ms;
 
   uint64_t workers, gateways;
@@ -17,6 +18,7 @@ struct load_options {
   bool keep;
 
   struct option_list at, pids;
+  int dialect;
   char *redis; /* NULL: not given */
   char *victim;
 

@@ -2,6 +2,7 @@
 #include "tests/support/ws.h"
 
 #include "common/mem.h"
+#include "tests/support/http_answer.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define OP_TEXT   1
 #define OP_BINARY 2
 #define OP_CLOSE  8
 #define OP_PING   9
@@ -85,9 +87,19 @@ static void frame(struct ws *ws, uint8_t opcode, struct bytes payload) {
   buf_append_bytes(&ws->out, payload);
 }
 
+/* At once, unless something waits for the socket already. */
+static void flush_soon(struct ws *ws) {
+  if (!ev_is_active(&ws->writing)) flush(ws);
+}
+
 void ws_send(struct ws *ws, struct bytes message) {
   frame(ws, OP_BINARY, message);
-  if (!ev_is_active(&ws->writing)) flush(ws);
+  flush_soon(ws);
+}
+
+void ws_send_text(struct ws *ws, struct bytes message) {
+  frame(ws, OP_TEXT, message);
+  flush_soon(ws);
 }
 
 void ws_send_frame(struct ws *ws, struct bytes whole) {
@@ -101,6 +113,24 @@ void ws_send_frame(struct ws *ws, struct bytes whole) {
   ev_io_start(ws->loop, &ws->writing);
 }
 
+void ws_post(struct ws *ws, const char *path, struct bytes json) {
+  buf_printf(&ws->out,
+             "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+             path, json.len);
+  buf_append_bytes(&ws->out, json);
+  flush_soon(ws);
+}
+
+void ws_upgrade(struct ws *ws, const char *path, const char *protocol) {
+  buf_printf(&ws->out,
+             "GET %s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+             "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+             path);
+  if (protocol) buf_printf(&ws->out, "Sec-WebSocket-Protocol: %s\r\n", protocol);
+  buf_append_str(&ws->out, "\r\n");
+  flush_soon(ws);
+}
+
 static void on_writable(struct ev_loop *loop, ev_io *io, int events) {
   (void)loop, (void)events;
   flush(io->data);
@@ -108,14 +138,21 @@ static void on_writable(struct ev_loop *loop, ev_io *io, int events) {
 
 /* ---- in ---- */
 
-/* Takes the response to the upgrade; how long it was, 0 when it is not all there. *fine is whether it is one. */
-static size_t take_response(struct ws *ws, struct bytes in, bool *fine) {
-  const char *end_of_head = memmem(in.data, in.len, "\r\n\r\n", 4);
-  *fine = in.len < 12 || memcmp(in.data, "HTTP/1.1 101", 12) == 0;
-  if (!end_of_head || !*fine) return 0;
-  ws->upgraded = true;
-  ws->events->open(ws->arg);
-  return (size_t)(end_of_head + 4 - (const char *)in.data);
+/* Takes a response to what was asked before the upgrade, or to that; how long it was, 0 when it is not all there.
+ * *fine is whether it is one that somebody wants. */
+static size_t take_answer(struct ws *ws, struct bytes in, bool *fine) {
+  struct http_answer answer;
+  enum http_answer_result result = http_answer_read(in, &answer);
+  *fine = result != HTTP_ANSWER_INVALID;
+  if (result != HTTP_ANSWER_OK) return 0;
+  ws->upgraded = answer.status == 101;
+  if (ws->upgraded)
+    ws->events->open(ws->arg);
+  else if (ws->events->answer)
+    ws->events->answer(ws->arg, answer.status, answer.body);
+  else
+    *fine = false;
+  return answer.len;
 }
 
 /* The length of the frame at the begin, and where its payload begins; 0 when it is not all there. */
@@ -135,6 +172,7 @@ static size_t whole_frame(const uint8_t *head, size_t left, size_t *payload_at) 
 static void take_frame(struct ws *ws, uint8_t opcode, struct bytes payload) {
   const uint8_t *data = payload.data;
   switch (opcode) {
+  case OP_TEXT:
   case OP_BINARY: ws->events->message(ws->arg, payload); break;
   case OP_PING:
     frame(ws, OP_PONG, payload);
@@ -153,7 +191,7 @@ static void take_frame(struct ws *ws, uint8_t opcode, struct bytes payload) {
 static size_t take(struct ws *ws, struct bytes in, bool *freed, bool *fine) {
   size_t at = 0, payload_at = 0, len;
   ws->freed = freed;
-  if (!ws->upgraded) at = take_response(ws, in, fine);
+  if (!ws->upgraded) at = take_answer(ws, in, fine);
   if (*freed || !ws->upgraded) return at;
   const uint8_t *data = in.data;
   while ((len = whole_frame(data + at, in.len - at, &payload_at))) {
@@ -193,17 +231,8 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int events) {
   if (over || !fine) end(ws);
 }
 
-struct ws *ws_connect(struct ev_loop *loop, uint16_t port, const struct ws_events *events, void *arg) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return ws_connect_to(loop, &address, events, arg);
-}
-
-struct ws *ws_connect_to(struct ev_loop *loop, const struct sockaddr_in *address, const struct ws_events *events,
-                         void *arg) {
-  static const char upgrade[] = "GET /v1 HTTP/1.1\r\nHost: heya\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                                "Sec-WebSocket-Protocol: heya.v1.proto\r\n\r\n";
+struct ws *ws_dial(struct ev_loop *loop, const struct sockaddr_in *address, const struct ws_events *events,
+                   void *arg) {
   struct ws *ws = xcalloc(1, sizeof *ws);
   int on = 1;
   ws->loop = loop;
@@ -213,11 +242,18 @@ struct ws *ws_connect_to(struct ev_loop *loop, const struct sockaddr_in *address
   ws->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   setsockopt(ws->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   connect(ws->fd, (const struct sockaddr *)address, sizeof *address); /* how it ended shows when reading */
-  buf_append(&ws->out, upgrade, sizeof upgrade - 1);
   ev_io_init(&ws->reading, on_readable, ws->fd, EV_READ);
   ev_io_init(&ws->writing, on_writable, ws->fd, EV_WRITE);
   ws->reading.data = ws->writing.data = ws;
   ev_io_start(loop, &ws->reading);
-  ev_io_start(loop, &ws->writing);
+  ev_io_start(loop, &ws->writing); /* what is said before it is connected waits for that */
+  return ws;
+}
+
+struct ws *ws_connect(struct ev_loop *loop, uint16_t port, const struct ws_events *events, void *arg) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  struct ws *ws = ws_dial(loop, &address, events, arg);
+  ws_upgrade(ws, "/v1", "heya.v1.proto");
   return ws;
 }
