@@ -16,13 +16,17 @@
 #define INVALID_ARGUMENT HEYA__V1__ERROR__CODE__INVALID_ARGUMENT
 #define NOW              1700000000000u
 
-static struct room *open_with_topic(const char *topic, kind_code *code) {
-  Heya__Kinds__Chat__Options options = HEYA__KINDS__CHAT__OPTIONS__INIT;
-  options.topic = field_text(topic);
-  struct buf bytes = packed(&options.base);
+static struct room *open_with(const Heya__Kinds__Chat__Options *options, kind_code *code) {
+  struct buf bytes = packed(&options->base);
   struct room *room = harness_open(CHAT_KIND, buf_bytes(&bytes), NOW, code);
   buf_close(&bytes);
   return room;
+}
+
+static struct room *open_with_topic(const char *topic, kind_code *code) {
+  Heya__Kinds__Chat__Options options = HEYA__KINDS__CHAT__OPTIONS__INIT;
+  options.topic = field_text(topic);
+  return open_with(&options, code);
 }
 
 static kind_code say(struct room *room, const char *player, const char *text) {
@@ -145,6 +149,20 @@ Test(CHAT_SUITE, refuses_commands_it_does_not_know) {
   };
   for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
     cr_assert_eq(harness_command(room, "p1", commands[i]), INVALID_ARGUMENT, "%zu", i);
+  harness_close(room);
+}
+
+Test(CHAT_SUITE, without_history_keeps_no_lines_and_says_them_all_the_same) {
+  kind_code code;
+  Heya__Kinds__Chat__Options options = HEYA__KINDS__CHAT__OPTIONS__INIT;
+  options.no_history = true;
+  struct room *room = open_with(&options, &code);
+  cr_assert_eq(code, OK);
+  cr_assert_eq(harness_join(room, "p1", "Ann", bytes_of(NULL, 0)), OK);
+  size_t before = room->event_count;
+  cr_assert_eq(say(room, "p1", "hi"), OK);
+  cr_assert_eq(room->event_count, before + 1);
+  cr_assert_eq(lines_of(room), 0);
   harness_close(room);
 }
 

@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/mem.h"
+#include "proto/kinds/chat.pb-c.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -175,9 +176,18 @@ static void shuffle(uint32_t *order, uint32_t n) {
   }
 }
 
+/* Options of the kind `chat`. */
+static struct bytes room_options(const struct bench *bench) {
+  static uint8_t data[8];
+  Heya__Kinds__Chat__Options options = HEYA__KINDS__CHAT__OPTIONS__INIT;
+  options.no_history = !bench->options->history;
+  return bytes_of(data, heya__kinds__chat__options__pack(&options, data));
+}
+
 bool load_open(struct load *load, struct bench *bench, uint32_t rooms, uint32_t members) {
   static const struct crowd_events events = {.line = on_line, .ack = on_ack};
   crowd_open(&load->crowd, bench, "chat", rooms, members, &events, load);
+  load->crowd.options = room_options(bench);
   uint32_t n = load->crowd.n;
   load->frames = xcalloc(n, sizeof *load->frames);
   load->order = xcalloc(n, sizeof *load->order);

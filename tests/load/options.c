@@ -47,6 +47,11 @@ static const struct option_row load_rows[] = {
      .type = OPTION_BOOL,
      .offset = AT(find),
      .help = "broadcast: look for the highest rate that keeps the limit, from --rate on"},
+    {.name = "history",
+     .type = OPTION_BOOL,
+     .offset = AT(history),
+     .help = "rooms keep their last 50 lines for newcomers, in Redis too; else none, as the servers that Heya is "
+             "compared with"},
     {.name = "rates",
      .type = OPTION_LIST,
      .offset = AT(rates),

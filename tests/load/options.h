@@ -9,6 +9,7 @@ struct load_options {
   uint64_t rooms, members, rate, at_once, tick_hz; /* 0: as the scenario has it */
   uint64_t duration_ms, warm_up_ms;                /* likewise */
   bool find;
+  bool history;
   struct option_list rates;
   uint64_t limit_ms;
 

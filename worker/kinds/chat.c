@@ -21,6 +21,7 @@ struct chat {
   struct buf lines;                    /* an encoded State: the last lines, oldest first */
   uint32_t line_bytes[CHAT_LINES_MAX]; /* how many of them each line takes, its tag included */
   size_t line_count;
+  bool no_history;
   char topic[PROPERTY_VALUE_MAX + 1]; /* for listings: the start of it */
 };
 
@@ -55,7 +56,9 @@ static kind_code options_take(struct room *room, struct bytes bytes, struct kind
   ProtobufCMessage *message = unpack(room, &heya__kinds__chat__options__descriptor, bytes, reply);
   if (!message) return HEYA__V1__ERROR__CODE__INVALID_ARGUMENT;
   const Heya__Kinds__Chat__Options *options = (const Heya__Kinds__Chat__Options *)message;
-  if (!topic_take(room_state(room), options->topic)) {
+  struct chat *chat = room_state(room);
+  chat->no_history = options->no_history;
+  if (!topic_take(chat, options->topic)) {
     kind_refuse(reply, "a topic is one line of up to %d bytes", CHAT_TOPIC_MAX);
     return HEYA__V1__ERROR__CODE__INVALID_ARGUMENT;
   }
@@ -119,7 +122,8 @@ static kind_code say(struct room *room, struct member *member, const Heya__Kinds
   line.name = pb_text(member_name(member));
   line.text = say->text;
   line.time_ms = room_time_ms(room);
-  line_keep(room_state(room), &line);
+  struct chat *chat = room_state(room);
+  if (!chat->no_history) line_keep(chat, &line);
   line_send(room, &line);
   return HEYA__V1__ERROR__CODE__OK;
 }

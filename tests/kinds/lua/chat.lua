@@ -12,6 +12,14 @@ local function open(room, options)
   end
   room.state.topic = text.cut(options.topic, PROPERTY_MAX)
   room.state.lines = {}
+  room.state.no_history = options.no_history
+end
+
+local function keep(lines, line)
+  if #lines == LINES_MAX then
+    table.remove(lines, 1)
+  end
+  table.insert(lines, line)
 end
 
 local function say(room, member, what)
@@ -19,11 +27,9 @@ local function say(room, member, what)
     return nil, "INVALID_ARGUMENT", "a line is 1 to 2000 bytes of text"
   end
   local line = { player = member.player, name = member.name, text = what, time_ms = room:time_ms() }
-  local lines = room.state.lines
-  if #lines == LINES_MAX then
-    table.remove(lines, 1)
+  if not room.state.no_history then
+    keep(room.state.lines, line)
   end
-  table.insert(lines, line)
   room:send_all({ line = line })
 end
 
