@@ -104,14 +104,21 @@ static void put_hex(uint8_t *out, uint64_t value, unsigned digits) {
   for (unsigned i = digits; i-- > 0; value >>= 4) out[i] = (uint8_t)hex[value & 15];
 }
 
-static bool take_hex(const uint8_t *in, unsigned digits, uint64_t *value) {
-  *value = 0;
-  for (unsigned i = 0; i < digits; i++) {
-    unsigned digit = (unsigned)in[i] - (in[i] > '9' ? 'a' - 10u : '0'); /* what is below wraps */
-    if (digit > 15) return false;
-    *value = *value << 4 | digit;
+/* One more than the digit is worth; 0: it is none. Every delivery has 32 of them to read. */
+static const uint8_t digits[256] = {
+    ['0'] = 1, ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16};
+
+static bool take_hex(const uint8_t *in, unsigned n, uint64_t *value) {
+  uint64_t sum = 0;
+  bool fine = true;
+  for (unsigned i = 0; i < n; i++) {
+    uint8_t digit = digits[in[i]];
+    fine &= digit != 0;
+    sum = sum << 4 | (uint64_t)(uint8_t)(digit - 1);
   }
-  return true;
+  *value = sum;
+  return fine;
 }
 
 void frame_stamp(struct frame *frame, const struct frame_stamp *stamp) {
