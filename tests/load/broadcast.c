@@ -46,9 +46,10 @@ static bool try_rate(struct load *load, struct bench *bench, double rate, uint64
              : load->aborted ? "given up"
                              : "not kept");
   json_array_append_new(json_object_get(bench->report.root, "steps"),
-                        json_pack("{s:f, s:o, s:o, s:o, s:f, s:b}", "rate", rate, "all_ms",
+                        json_pack("{s:f, s:o, s:o, s:o, s:f, s:b, s:b}", "rate", rate, "all_ms",
                                   report_times_json(&load->all), "own_ms", report_times_json(&load->own), "late_ms",
-                                  report_times_json(&load->late), "cpu_us_per_delivery", cpu_us, "kept", *keeps));
+                                  report_times_json(&load->late), "cpu_us_per_delivery", cpu_us, "kept", *keeps,
+                                  "given_up", load->aborted));
   return *keeps || recover(load, bench);
 }
 
