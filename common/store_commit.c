@@ -81,8 +81,8 @@ static void add_room(struct redis_args *args, const struct commit_room *room) {
 
 /* The smallest id above this one. */
 static struct stream_id id_above(struct stream_id id) {
-  return id.seq == UINT64_MAX ? (struct stream_id){.ms = id.ms + 1}
-                              : (struct stream_id){.ms = id.ms, .seq = id.seq + 1};
+  if (id.seq++ == UINT64_MAX) id.ms++;
+  return id;
 }
 
 static void add_segment(struct redis_args *args, const struct commit_segment *segment) {
