@@ -80,6 +80,7 @@ HARNESS_OBJ := $(call objects,tests,$(HARNESS_SRC)) $(call objects,worker,frames
                $(filter-out %/lua.o,$(PROTO_OBJ))
 INTEGRATION_OBJ := $(call objects,tests/integration,$(INTEGRATION_SRC))
 LOAD_OBJ    := $(call objects,tests/load,$(LOAD_SRC))
+COST_OBJ    := $(call objects,tests/cost,cost cost_worker cost_gateway)
 CHAOS_OBJ   := $(call objects,tests/chaos,$(CHAOS_SRC))
 
 .PHONY: all
@@ -132,6 +133,9 @@ $(B)/chaos: $(CHAOS_OBJ) $(B)/libsupport.a $(B)/libcommon.a $(B)/libproto.a | $(
 $(B)/heya-bench: $(B)/tests/load/main.o $(B)/libload.a $(B)/libsupport.a $(B)/libcommon.a $(B)/libproto.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+$(B)/cost: $(COST_OBJ) $(B)/libsupport.a $(B)/libgateway.a $(B)/libworker.a $(B)/libcommon.a $(B)/libproto.a
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcriterion $(GATEWAY_LIBS) $(WORKER_LIBS) $(LIBS)
+
 # What Heya is compared with: scripts/bench-peers, tests/load/peers.
 $(B)/floor: $(B)/tests/load/peers/floor.o
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lev -lwslay -lcrypto
@@ -183,6 +187,11 @@ PEERS ?=
 .PHONY: bench-peers
 bench-peers:
 	scripts/bench-peers $(PEERS)
+
+# What the paths that every command takes cost, in instructions, against tests/cost/baseline: scripts/cost --help.
+.PHONY: cost
+cost: $(B)/cost
+	scripts/cost $(B)/cost
 
 # The protocol of ownership, of a room's life and of the deadline, checked exhaustively with spin: tests/model/*.pml.
 .PHONY: model
