@@ -284,6 +284,7 @@ help:
 	@echo '                    real processes under load, with a fault every few seconds'
 	@echo 'make build/heya-bench bench-smoke'
 	@echo '                    the load generator (build/heya-bench --help), and each of its scenarios for a moment'
+	@echo 'make cost           what hot paths take, in instructions, against a baseline'
 	@echo 'make bench-peers [PEERS=--quick]'
 	@echo '                    the same load on Heya and on Colyseus, Socket.IO and bare WebSocket servers, and the goals'
 	@echo 'make sim [SEEDS=1000] [SEED=n [TRACE=1]]'
