@@ -80,6 +80,8 @@ struct sim_client {
   char wanted[ROOM_ID_MAX + 1];  /* a lobby has sent it there; "": none has, or it has gone */
   char sent_to[ROOM_ID_MAX + 1]; /* before that */
   uint64_t wanted_until_ms;      /* so long its seat is kept, about */
+  char left[ROOM_ID_MAX + 1];    /* the last room that it was out of, */
+  uint64_t left_ms;              /* then */
   struct place places[CLIENT_PLACES];
 };
 

@@ -216,7 +216,8 @@ static void take_room(struct sim *sim, const struct commit_segment *segment, con
   if (!room->live && !room->lobby) oracle_ledger_committed(sim, life, image);
   if (room->lobby) oracle_lobby_committed(sim, life, image, from, segment->done.ms);
   oracle_seats_committed(sim, life, image, from, segment->done.ms);
-  if (room->ticks) oracle_frames_committed(sim, life, image, from);
+  bool quiet = stream_id_compare(segment->done, sim->model->partitions[segment->partition].done) == 0;
+  if (room->ticks) oracle_frames_committed(sim, life, image, from, quiet);
   if (room->lossy) oracle_lossy_saved(sim, life);
   life->image = image;
   life->image_epoch = segment->epoch;

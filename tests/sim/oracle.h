@@ -206,9 +206,10 @@ void oracle_failed_committed(struct sim *, const struct commit_segment *);
 const char *oracle_unpunished(const struct sim *);
 void oracle_events_committed(struct sim *, struct oracle_life *, uint64_t epoch, const struct commit_room *);
 void oracle_last_words(struct sim *, struct oracle_life *, const struct commit_segment *);
-/* Before the image becomes the life's, after its ledger has. */
+/* Before the image becomes the life's, after its ledger has. `quiet`: nothing came to its partition since the last
+ * commit. */
 void oracle_frames_committed(struct sim *, const struct oracle_life *, const Heya__Image__Room *,
-                             const struct commit_room *);
+                             const struct commit_room *, bool quiet);
 /* Likewise, of a lobby, and of any room; at this stream time. */
 void oracle_lobby_committed(struct sim *, const struct oracle_life *, const Heya__Image__Room *,
                             const struct commit_room *, uint64_t now_ms);

@@ -3,6 +3,7 @@
 
 #include "proto/kinds/lobby.pb-c.h"
 #include "proto/pb.h"
+#include "worker/kinds/lobby.h"
 #include <stdio.h>
 
 bool place_is_lobby(const struct place *place) {
@@ -41,6 +42,11 @@ struct bytes place_lobby_command(struct place *place) {
   return sim_copy(sim, bytes_of(packed, len));
 }
 
+/* It was in that room when it was matched to it, or has been there since: its seat has gone with it. */
+static bool has_given_up(const struct sim_client *client, const Heya__Kinds__Lobby__Matched *matched) {
+  return strcmp(client->left, matched->room) == 0 && matched->until_ms <= client->left_ms + LOBBY_KEEP_MS;
+}
+
 /* It goes there as soon as it has a place for it, mostly. */
 static void be_matched(struct place *place, const Heya__Kinds__Lobby__Matched *matched) {
   struct sim_client *client = place->client;
@@ -51,6 +57,7 @@ static void be_matched(struct place *place, const Heya__Kinds__Lobby__Matched *m
   if (!sim_chance(place_sim(place), 850)) return;
   snprintf(client->wanted, sizeof client->wanted, "%s", matched->room);
   client->wanted_until_ms = matched->until_ms;
+  if (has_given_up(client, matched)) memcpy(client->sent_to, client->wanted, sizeof client->sent_to);
 }
 
 void place_lobby_shown(struct place *place, struct bytes state) {
