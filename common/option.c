@@ -69,7 +69,7 @@ static bool find_row(const struct option_set *set, const char *name, size_t len,
 static bool store(struct parse *parse, const struct found_row *found, const char *text, const char *where) {
   char reason[OPTION_REASON_BYTES];
   void *field = (char *)parse->config + found->base + found->row->offset;
-  if (found->row->type == OPTION_LIST && parse->seen[found->index] < parse->source) option_list_clear(field);
+  if (option_type_is_list(found->row->type) && parse->seen[found->index] < parse->source) option_list_clear(field);
   parse->seen[found->index] = (uint8_t)parse->source;
   if (option_value_parse(found->row, text, field, reason)) return true;
   return refuse(parse, "%s: %s", where, reason);
@@ -108,7 +108,7 @@ static bool apply_line(struct parse *parse, char *line, unsigned number) {
   if (!find_row(parse->set, name, strlen(name), &found))
     return refuse(parse, "%s:%u: unknown option \"%.64s\"", parse->path, number, name);
   unsigned *first = &parse->lines[found.index];
-  if (*first && found.row->type != OPTION_LIST)
+  if (*first && !option_type_is_list(found.row->type))
     return refuse(parse, "%s:%u: %s: given in line %u already", parse->path, number, name, *first);
   *first = number;
   snprintf(where, sizeof where, "%s:%u: %s", parse->path, number, name);
@@ -285,7 +285,7 @@ void option_close(const struct option_set *set, void *config) {
     for (size_t r = 0; r < set->tables[t].count; r++) {
       const struct option_row *row = &set->tables[t].rows[r];
       void *field = (char *)config + set->tables[t].base + row->offset;
-      if (row->type == OPTION_LIST) option_list_clear(field);
+      if (option_type_is_list(row->type)) option_list_clear(field);
       if (row->type != OPTION_STRING) continue;
       free(*(char **)field);
       *(char **)field = NULL;

@@ -37,7 +37,8 @@ enum option_type {
   OPTION_MS,     /* uint64_t, in milliseconds; a number with ms, s, m or h; only 0 needs none */
   OPTION_US,     /* uint64_t, in microseconds; a number with us, ms or s; likewise */
   OPTION_CHOICE, /* an enum, or int: the index of the text in `choices` */
-  OPTION_LIST    /* struct option_list; given several times, and each time several values split at commas */
+  OPTION_LIST,   /* struct option_list; given several times, and each time several values split at commas */
+  OPTION_WORDS   /* the same, split at spaces: for values with commas in them */
 };
 
 struct option_list {
@@ -86,6 +87,10 @@ struct option_report {
   struct option_list unknown_env; /* names of HEYA_* variables that no row knows: worth a warning, not a refusal,
                                      since Kubernetes adds some for its services */
 };
+
+static inline bool option_type_is_list(enum option_type type) {
+  return type == OPTION_LIST || type == OPTION_WORDS;
+}
 
 /* Fills `config`, which is the program's struct, zeroed by the caller. `argv[0]` is skipped; `envp` is
  * NULL-terminated "NAME=value", as environ. Close config and report afterwards whatever the result: a refused parse

@@ -5,8 +5,9 @@
 #define HELP_COLUMN 34
 
 static const char *const type_hints[] = {
-    [OPTION_STRING] = " TEXT", [OPTION_BOOL] = "",    [OPTION_U64] = " NUMBER",  [OPTION_BYTES] = " SIZE",
-    [OPTION_MS] = " TIME",     [OPTION_US] = " TIME", [OPTION_CHOICE] = " WORD", [OPTION_LIST] = " TEXT,..."};
+    [OPTION_STRING] = " TEXT", [OPTION_BOOL] = "",          [OPTION_U64] = " NUMBER",
+    [OPTION_BYTES] = " SIZE",  [OPTION_MS] = " TIME",       [OPTION_US] = " TIME",
+    [OPTION_CHOICE] = " WORD", [OPTION_LIST] = " TEXT,...", [OPTION_WORDS] = " TEXT ..."};
 
 /* A table continues the section of the one before it when both have the same heading. */
 static bool opens_section(const struct option_set *set, size_t table) {

@@ -24,9 +24,9 @@ void option_list_add(struct option_list *list, const char *text, size_t len) {
   list->items[list->count++] = xmemdup(text, len);
 }
 
-static bool parse_list(const char *text, struct option_list *list, char *reason) {
+static bool parse_list(const char *text, const char *separator, struct option_list *list, char *reason) {
   while (*text) {
-    size_t len = strcspn(text, ",");
+    size_t len = strcspn(text, separator);
     const char *begin = text, *end = text + len;
     while (begin < end && *begin == ' ') begin++;
     while (end > begin && end[-1] == ' ') end--;
@@ -35,7 +35,7 @@ static bool parse_list(const char *text, struct option_list *list, char *reason)
       return false;
     }
     if (end > begin) option_list_add(list, begin, (size_t)(end - begin));
-    text += len + (text[len] == ',');
+    text += len + (text[len] != '\0');
   }
   return true;
 }
@@ -124,7 +124,8 @@ bool option_value_parse(const struct option_row *row, const char *text, void *fi
   case OPTION_MS:
   case OPTION_US: return parse_number(text, row, field, reason);
   case OPTION_CHOICE: return parse_choice(text, row, field, reason);
-  case OPTION_LIST: return parse_list(text, field, reason);
+  case OPTION_LIST: return parse_list(text, ",", field, reason);
+  case OPTION_WORDS: return parse_list(text, " ", field, reason);
   }
   return false;
 }
