@@ -62,10 +62,23 @@ struct commit_room {
   bool unlisted;      /* it is taken out of there; listed_ms is then 0 */
 };
 
-/* A batch for a partition's command stream; the own partition is allowed. */
+/* A batch for a command stream of the same shard; the own partition is allowed. */
 struct commit_append {
   uint32_t partition;
   struct bytes batch; /* encoded heya.bus.Batch */
+};
+
+/* A batch for a partition of another shard: it waits in the outbox of this one until it is there (worker/parcels.h).
+ */
+struct commit_parcel {
+  uint32_t partition, shard;
+  struct bytes batch; /* encoded heya.bus.Batch */
+};
+
+/* A shard has everything that the outbox held for it up to this number. */
+struct commit_settled {
+  uint32_t shard;
+  struct stream_id number;
 };
 
 /* What a gateway is to hand out; batches of all segments for one gateway become one entry of its stream. */
@@ -86,6 +99,11 @@ struct commit_segment {
   size_t n_appends;
   struct commit_delivery *deliveries;
   size_t n_deliveries;
+  /* Where there are several shards. */
+  struct commit_parcel *parcels;
+  size_t n_parcels;
+  struct commit_settled *settled;
+  size_t n_settled;
 };
 
 struct commit {

@@ -9,7 +9,12 @@
  *   find out by claiming again (worker) or opening again (gateway), never by repeating it.
  * - STORE_FAILED: refused with a message for the log; nothing took effect (errors after the check phase of a function
  *   are reported as STORE_BROKEN: something may have been written, drop the partition).
- * - Calls take a partition, or a list of them, since partitions may live on different Redis servers.
+ *
+ * Shards
+ * - A deployment may have several Redis. Partition p lives on number p mod shards, with everything that belongs to
+ * it, and there is one store for each (store_redis), which is asked about its own partitions only. Everything that
+ * "one at a time" is said of is so for each of them: nothing on one waits for another. common/store_shards.h asks
+ * all.
  *
  * What the calls mean is written at the Redis functions of the same names in proto/heya.lua.
  */
@@ -36,7 +41,8 @@ const char *store_result_name(enum store_result);
 /* Checked by every process at start and after each reconnect. */
 struct store_deployment {
   uint32_t partitions; /* in: what the process was told; out: what heya:config says */
-  char cluster[33];    /* out: random id of the deployment */
+  char cluster[33];    /* out: random id of the deployment. In, where there are several shards: what another one said
+                          it is; "" if none has yet. The first shard makes it, others wait for it. */
   char server[96];     /* out: run id and replication id of the Redis that answers; another one of either may have
                           forgotten the last writes */
 };
@@ -125,6 +131,11 @@ struct store_refused {
   const char *message;
   const char *wrong_room; /* a key of this room has the wrong type: commit it `whole`; NULL: it is not about a room */
 };
+/* Where the outbox of a partition has a parcel of the commit. */
+struct store_posted {
+  uint32_t partition;
+  struct stream_id number;
+};
 struct store_commit_outcome {
   const uint32_t *fenced; /* partitions whose segment was not applied, because they are not this worker's any more */
   size_t n_fenced;
@@ -132,8 +143,20 @@ struct store_commit_outcome {
   size_t n_gone;
   const struct store_refused *refused;
   size_t n_refused;
+  const struct store_posted *posted; /* the parcels of the segments that were applied, in their order */
+  size_t n_posted;
   const char *message; /* with STORE_FAILED, STORE_BROKEN: about all of it */
 };
+
+/* What one shard has for another: see worker/parcels.h. */
+struct store_forward {
+  uint32_t from, to; /* partitions */
+  struct stream_id number;
+  struct bytes batch;
+};
+/* One of those that an outbox still has, in the order of their numbers for each shard. */
+typedef void store_parcel_cb(void *arg, uint32_t to, struct stream_id number, struct bytes batch);
+
 typedef void store_commit_cb(void *arg, enum store_result, const struct store_commit_outcome *);
 
 /* ---- gateways ---- */
@@ -191,6 +214,7 @@ struct store_list_page {
   size_t n;
   const char *after; /* for the next page; "" at the end */
   uint64_t examined; /* rooms looked at, those that did not match too */
+  bool incomplete;   /* a shard is away: rooms there are not among them */
 };
 /* The page is empty unless STORE_OK; valid during the call. */
 typedef void store_list_cb(void *arg, enum store_result, const struct store_list_page *);
@@ -202,6 +226,8 @@ enum store_report { STORE_REPORT_WORKERS, STORE_REPORT_PARTITIONS, STORE_REPORT_
 typedef void store_report_cb(void *arg, enum store_result, struct bytes text);
 
 /* ---- the table ---- */
+
+#define STORE_SHARDS_MAX 16 /* of a deployment */
 
 struct store;
 
@@ -231,6 +257,13 @@ struct store_ops {
                store_read_cb *, void *arg);
   void (*read_wake)(struct store *);
   void (*commit)(struct store *, const struct commit *, store_commit_cb *, void *arg);
+
+  /* Where there are several shards, and only there: what a partition has left for others to have, and bringing it to
+   * the shard that `to` is of. STORE_BUSY, STORE_BEHIND: not taken; to be brought again, before anything that is
+   * younger. */
+  void (*outbox)(struct store *, uint32_t partition, store_parcel_cb *, store_done_cb *, void *arg);
+  void (*forward)(struct store *, const char *worker, const struct store_forward *, size_t n, store_append_cb *,
+                  void *arg);
 
   void (*gateway_open)(struct store *, const char *gateway, bool again, const char *address, uint64_t ttl_ms,
                        store_open_cb *, void *arg); /* again: one that exists, or STORE_GONE */

@@ -86,13 +86,15 @@ static struct stream_id id_above(struct stream_id id) {
 }
 
 static void add_segment(struct redis_args *args, const struct commit_segment *segment) {
-  char head[224];
+  char head[272];
   struct stream_id above = id_above(segment->done);
   int len =
       snprintf(head, sizeof head,
                "%" PRIu32 " %" PRIu64 " %" PRIu64 "-%" PRIu64 " %" PRIu64 "-%" PRIu64 " %" PRIu64 " %zu %zu %zu",
                segment->partition, segment->epoch, segment->done.ms, segment->done.seq, above.ms, above.seq,
                segment->consumed_bytes, segment->n_rooms, segment->n_appends, segment->n_deliveries);
+  if (segment->n_parcels + segment->n_settled > 0)
+    len += snprintf(head + len, sizeof head - (size_t)len, " %zu %zu", segment->n_parcels, segment->n_settled);
   redis_args_copy(args, bytes_of(head, (size_t)len));
   for (size_t i = 0; i < segment->n_rooms; i++) add_room(args, &segment->rooms[i]);
   for (size_t i = 0; i < segment->n_appends; i++) {
@@ -102,6 +104,15 @@ static void add_segment(struct redis_args *args, const struct commit_segment *se
   for (size_t i = 0; i < segment->n_deliveries; i++) {
     redis_args_text(args, segment->deliveries[i].gateway);
     redis_args_bytes(args, segment->deliveries[i].deliveries);
+  }
+  for (size_t i = 0; i < segment->n_parcels; i++) {
+    redis_args_u64(args, segment->parcels[i].partition);
+    redis_args_u64(args, segment->parcels[i].shard);
+    redis_args_bytes(args, segment->parcels[i].batch);
+  }
+  for (size_t i = 0; i < segment->n_settled; i++) {
+    redis_args_u64(args, segment->settled[i].shard);
+    redis_args_stream_id(args, segment->settled[i].number);
   }
 }
 

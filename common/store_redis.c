@@ -24,7 +24,7 @@ static bool is_ready(const struct store *base) {
 }
 
 static uint64_t now_ms(const struct store *base, uint32_t partition) {
-  (void)partition; /* all of them are on one Redis */
+  (void)partition; /* it is here */
   return store_clock_now_ms(&store_redis_of(base)->clock, clock_monotonic_us());
 }
 
@@ -110,6 +110,8 @@ static const struct store_ops ops = {
     .read = store_redis_read,
     .read_wake = store_redis_read_wake,
     .commit = store_redis_commit,
+    .outbox = store_redis_outbox,
+    .forward = store_redis_forward,
     .gateway_open = store_redis_gateway_open,
     .gateway_renew = store_redis_gateway_renew,
     .gateway_close = store_redis_gateway_close,

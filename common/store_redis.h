@@ -32,6 +32,7 @@ struct ev_loop;
 struct store_redis_metrics {
   uint64_t
       clock_ahead_ms; /* by which the newest stream id that was read is ahead of Redis's clock: it was set back */
+  uint64_t ahead_ms[STORE_SHARDS_MAX]; /* of each shard; the one above is the most */
 };
 #define STORE_REDIS_METRICS 1
 extern const struct metric_row store_redis_metric_rows[STORE_REDIS_METRICS];
@@ -40,6 +41,8 @@ struct store_redis_options {
   const char *url;     /* common/redis_url.h */
   const char *prefix;  /* of every key; checked with key_prefix_is_valid */
   uint32_t partitions; /* of the deployment */
+  uint32_t shards;     /* likewise; 0 is 1 */
+  uint32_t shard;      /* which of them this is */
   struct store_limits limits;
   uint64_t log_max;          /* entries a room's log keeps */
   uint64_t reply_timeout_ms; /* a Redis that is silent for longer is given up; 0: 5 s */

@@ -212,6 +212,16 @@ static void finish_done(struct store_call *call, enum store_result result, const
   call->cb.done(call->arg, result);
 }
 
+void store_redis_span(struct store_redis *store) {
+  const struct store_redis_options *options = &store->options;
+  char span[64];
+  int len = snprintf(span, sizeof span, "%u", (unsigned)options->partitions);
+  if (store_redis_shards(store) > 1)
+    len += snprintf(span + len, sizeof span - (size_t)len, " %u %u", (unsigned)options->shards,
+                    (unsigned)options->shard);
+  redis_args_copy(&store->args, bytes_of(span, (size_t)len));
+}
+
 struct store_call *store_call_done(struct store_redis *store, store_done_cb *done, void *arg) {
   struct store_call *call = store_call_new(store, finish_done, true, arg);
   call->cb.done = done;

@@ -153,6 +153,17 @@ bool store_clock_time(struct store_redis *store, const struct redisReply *reply)
 /* After each read: the newest id in it, 0 for none. Asks for the time when the last measurement is old. */
 void store_clock_read(struct store_redis *store, uint64_t newest_ms);
 
+/* Which partitions are here, as a function's argument (a.span in proto/heya.lua), and as a loop. */
+void store_redis_span(struct store_redis *store);
+static inline uint32_t store_redis_shards(const struct store_redis *store) {
+  return store->options.shards ? store->options.shards : 1;
+}
+/* How many that are. */
+static inline size_t store_redis_here(const struct store_redis *store) {
+  uint32_t shards = store_redis_shards(store);
+  return (store->options.partitions + shards - 1 - store->options.shard) / shards;
+}
+
 /* A malformed answer of a function: STORE_BROKEN, with this message. */
 extern const char store_bad_answer[];
 
@@ -174,6 +185,13 @@ void store_redis_blame(struct store *, uint32_t partition, const char *worker, u
 void store_redis_release(struct store *, uint32_t partition, const char *worker, uint64_t epoch,
                          const char *successor, store_done_cb *, void *arg);
 void store_redis_commit(struct store *, const struct commit *, store_commit_cb *, void *arg);
+
+/* ---- store_redis_outbox.c ---- */
+void store_redis_outbox(struct store *, uint32_t partition, store_parcel_cb *, store_done_cb *, void *arg);
+void store_redis_forward(struct store *, const char *worker, const struct store_forward *, size_t n,
+                         store_append_cb *, void *arg);
+/* The verdicts of append and forward: n of them, to be freed; NULL if they are none. */
+enum store_append_verdict *store_redis_verdicts(const struct redisReply *reply, size_t n);
 
 /* ---- store_redis_load.c ---- */
 void store_redis_load(struct store *, uint32_t partition, store_room_cb *, store_done_cb *, void *arg);

@@ -63,12 +63,20 @@ static void on_time(void *arg, const struct redisReply *reply) {
   store_clock_time(arg, reply);
 }
 
+static void note_ahead(struct store_redis_metrics *metrics, uint32_t shard, uint64_t ahead_ms) {
+  metrics->ahead_ms[shard] = ahead_ms;
+  metrics->clock_ahead_ms = 0;
+  for (size_t i = 0; i < STORE_SHARDS_MAX; i++) {
+    if (metrics->ahead_ms[i] > metrics->clock_ahead_ms) metrics->clock_ahead_ms = metrics->ahead_ms[i];
+  }
+}
+
 /* Only the quickest of the measurements counts, so one that is late may look ahead by half a round trip. */
 static void watch(struct store_redis *store, uint64_t now_us) {
   const struct store_clock *clock = &store->clock;
   uint64_t now_ms = raw_now_ms(clock, now_us);
   uint64_t ahead_ms = clock->taken_us && clock->newest_ms > now_ms ? clock->newest_ms - now_ms : 0;
-  if (store->options.metrics) store->options.metrics->clock_ahead_ms = ahead_ms;
+  if (store->options.metrics) note_ahead(store->options.metrics, store->options.shard, ahead_ms);
   if (ahead_ms > ALARM_MS)
     log_limited(store->log, &store->clock.limit, LOG_LEVEL_ERROR, "redis_clock_behind", F_U("by_ms", ahead_ms));
 }

@@ -12,11 +12,14 @@ static void warn(struct store_call *call, struct log_limit *limit, const char *e
 static void finish_open(struct store_call *call, enum store_result result, const char *message,
                         const struct redisReply *reply) {
   uint64_t generation = 0, *numbers = NULL;
-  size_t n = call->store->options.partitions;
+  const struct store_redis *store = call->store;
+  size_t n = store->options.partitions, here = store_redis_here(store);
   if (result == STORE_OK) {
-    bool ok = redis_reply_count(reply) == n + 1 && redis_reply_u64(redis_reply_at(reply, 0), &generation);
+    bool ok = redis_reply_count(reply) == here + 1 && redis_reply_u64(redis_reply_at(reply, 0), &generation);
     numbers = xcalloc(n, sizeof *numbers);
-    for (size_t p = 0; ok && p < n; p++) ok = redis_reply_u64(redis_reply_at(reply, p + 1), &numbers[p]);
+    for (size_t i = 0; ok && i < here; i++)
+      ok = redis_reply_u64(redis_reply_at(reply, i + 1),
+                           &numbers[i * store_redis_shards(store) + store->options.shard]);
     if (!ok) {
       result = STORE_BROKEN;
       message = store_bad_answer;
@@ -39,7 +42,7 @@ void store_redis_gateway_open(struct store *base, const char *gateway, bool agai
   redis_args_bool(&store->args, again);
   redis_args_text(&store->args, address);
   redis_args_u64(&store->args, ttl_ms);
-  redis_args_u64(&store->args, store->options.partitions);
+  store_redis_span(store);
   store_call_send(call, "store.gateway_open");
 }
 
@@ -92,15 +95,22 @@ static bool parse_verdict(const struct redisReply *word, enum store_append_verdi
   return false;
 }
 
+enum store_append_verdict *store_redis_verdicts(const struct redisReply *reply, size_t n) {
+  bool ok = redis_reply_count(reply) == n;
+  enum store_append_verdict *verdicts = xcalloc(n, sizeof *verdicts);
+  for (size_t i = 0; ok && i < n; i++) ok = parse_verdict(redis_reply_at(reply, i), &verdicts[i]);
+  if (ok) return verdicts;
+  free(verdicts);
+  return NULL;
+}
+
 static void finish_append(struct store_call *call, enum store_result result, const char *message,
                           const struct redisReply *reply) {
   enum store_append_verdict *verdicts = NULL;
   size_t n = call->with.n;
   if (result == STORE_OK) {
-    bool ok = redis_reply_count(reply) == n;
-    verdicts = xcalloc(n, sizeof *verdicts);
-    for (size_t i = 0; ok && i < n; i++) ok = parse_verdict(redis_reply_at(reply, i), &verdicts[i]);
-    if (!ok) {
+    verdicts = store_redis_verdicts(reply, n);
+    if (!verdicts) {
       result = STORE_BROKEN;
       message = store_bad_answer;
     }

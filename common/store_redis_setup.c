@@ -185,6 +185,8 @@ void store_redis_update_ready(struct store_redis *store) {
 
 struct init {
   uint32_t partitions; /* as told */
+  char told[33];       /* likewise: the deployment's id; "": none */
+  const char *cluster; /* what a new shard becomes part of; "" : nothing is made */
   unsigned step;
   char random[33];
   char probe[KEY_MAX]; /* a key that does not exist */
@@ -229,6 +231,44 @@ static bool check_policy(struct store_redis *store, struct init *init, const str
   return false;
 }
 
+/* What it says of itself, where it says nothing of shards: one, the first. */
+static bool read_shard(const struct redisReply *reply, uint64_t *shards, uint64_t *shard) {
+  *shards = 1;
+  *shard = 0;
+  if (redis_reply_is_nil(redis_reply_at(reply, 3))) return true;
+  return redis_reply_u64(redis_reply_at(reply, 3), shards) && *shards > 0 && *shards <= UINT32_MAX &&
+         redis_reply_u64(redis_reply_at(reply, 4), shard) && *shard < *shards;
+}
+
+/* Redis are counted from 1 for people, as on a command line. */
+static bool check_shard(struct store_redis *store, struct init *init, const struct redisReply *reply) {
+  uint64_t shards, shard;
+  uint32_t told = store_redis_shards(store), which = store->options.shard;
+  if (!read_shard(reply, &shards, &shard)) {
+    snprintf(init->message, sizeof init->message,
+             "%sconfig is damaged: shards and shard are numbers that somebody has changed: repair them",
+             store->prefix);
+  } else if (shards != told) {
+    snprintf(init->message, sizeof init->message,
+             "%sconfig says that the deployment has %u Redis, this process was told %u: give every process the same "
+             "list of --redis, in the same order; another number of them needs a new deployment (docs/operating.md)",
+             store->prefix, (unsigned)shards, (unsigned)told);
+  } else if (shard != which) {
+    snprintf(
+        init->message, sizeof init->message,
+        "--redis number %u leads to a Redis whose %sconfig says that it is number %u of the deployment: the order is "
+        "wrong, or the same Redis is given twice",
+        (unsigned)which + 1, store->prefix, (unsigned)shard + 1);
+  } else if (told > 1 && *init->told && strcmp(init->told, init->found.cluster) != 0) {
+    snprintf(init->message, sizeof init->message,
+             "--redis number %u leads to a Redis of another deployment (%s; the others are of %s)",
+             (unsigned)which + 1, init->found.cluster, init->told);
+  } else {
+    return true;
+  }
+  return false;
+}
+
 static bool check_config(struct store_redis *store, struct init *init, const struct redisReply *reply) {
   uint64_t partitions, schema;
   if (!redis_reply_u64(redis_reply_at(reply, 0), &partitions) || partitions == 0 || partitions > UINT32_MAX ||
@@ -250,14 +290,21 @@ static bool check_config(struct store_redis *store, struct init *init, const str
              "%sconfig says %u partitions, this process was told %u: the number cannot change in a deployment",
              store->prefix, (unsigned)partitions, (unsigned)init->partitions);
   } else {
-    return true;
+    return check_shard(store, init, reply);
   }
   return false;
 }
 
-/* "P": prefix, "K": the probe key, "R": the random id, "N": partitions, "V": schema version. */
+/* A shard that nobody has made yet, and that we may not make, not knowing whose it is: the first one says so. */
+static bool is_unborn(const struct store_redis *store, const struct init *init, const struct redisReply *reply) {
+  return store_redis_shards(store) > 1 && !*init->cluster && redis_reply_is_array(reply) &&
+         redis_reply_is_nil(redis_reply_at(reply, 0));
+}
+
+/* "P": prefix, "K": the probe key, "R": the random id, "N": partitions, "V": schema version, "C": the deployment's
+ * id, "S": how many shards, and which, if there are several. */
 static const struct step {
-  const char *words[8];
+  const char *words[9];
   check *check; /* NULL: any answer but an error will do */
 } steps[] = {
     {{"INFO", "server"}, check_server},
@@ -269,8 +316,14 @@ static const struct step {
     {{"PEXPIRETIME", "K"}, NULL},
     {{"XREAD", "COUNT", "1", "STREAMS", "K", "0"}, NULL},
     {{"CLIENT", "UNBLOCK", "0"}, NULL},
-    {{"FCALL", FUNCTION_INIT, "0", "P", "N", "V", "R"}, check_config},
+    {{"FCALL", FUNCTION_INIT, "0", "P", "N", "V", "C", "S"}, check_config},
 };
+
+static void add_shard(struct store_redis *store) {
+  if (store_redis_shards(store) == 1) return;
+  redis_args_u64(&store->args, store->options.shards);
+  redis_args_u64(&store->args, store->options.shard);
+}
 
 static void init_send(struct store_call *call) {
   struct store_redis *store = call->store;
@@ -287,6 +340,10 @@ static void init_send(struct store_call *call) {
       redis_args_u64(&store->args, init->partitions);
     else if (strcmp(*word, "V") == 0)
       redis_args_u64(&store->args, SCHEMA_VERSION);
+    else if (strcmp(*word, "C") == 0)
+      redis_args_text(&store->args, init->cluster);
+    else if (strcmp(*word, "S") == 0)
+      add_shard(store);
     else
       redis_args_text(&store->args, *word);
   }
@@ -316,6 +373,11 @@ static void finish_init(struct store_call *call, enum store_result result, const
                         const struct redisReply *reply) {
   struct init *init = call->with.state;
   const struct step *step = &steps[init->step];
+  if (result == STORE_OK && step->check == check_config && is_unborn(call->store, init, reply)) {
+    refused_for_now(call->store, "a new deployment begins on its first Redis, which has not been reached yet");
+    rest(call->store);
+    result = STORE_LOST;
+  }
   bool ok = result == STORE_OK && (!step->check || step->check(call->store, init, reply));
   if (ok && init->step + 1 < sizeof steps / sizeof *steps) {
     init->step++;
@@ -347,6 +409,9 @@ void store_redis_init(struct store *base, struct store_deployment told, store_in
   snprintf(init->probe, sizeof init->probe, "%sselftest:%s", store->prefix, init->random);
   init->partitions = told.partitions;
   init->found = told;
+  memcpy(init->told, told.cluster, sizeof init->told);
+  bool told_it = store_redis_shards(store) > 1 && (*told.cluster || store->options.shard > 0);
+  init->cluster = told_it ? init->told : init->random;
   call->cb.init = cb;
   call->with.state = init;
   call->discard = init_discard;

@@ -65,8 +65,9 @@ static void finish_renew(struct store_call *call, enum store_result result, cons
   const struct redisReply *lists[3] = {redis_reply_at(reply, 1), redis_reply_at(reply, 2), redis_reply_at(reply, 3)};
   warn(call, &call->store->logged.renew, "renew_refused", message);
   size_t n_owners = redis_reply_count(lists[1]) / 4;
+  uint32_t partitions = store->options.partitions;
   if (result == STORE_OK &&
-      (!redis_reply_u64(redis_reply_at(reply, 0), &view.now_ms) || n_owners != store->options.partitions)) {
+      (!redis_reply_u64(redis_reply_at(reply, 0), &view.now_ms) || n_owners != store_redis_here(store))) {
     warn(call, &call->store->logged.renew, "renew_refused", store_bad_answer);
     result = STORE_BROKEN;
   }
@@ -76,16 +77,17 @@ static void finish_renew(struct store_call *call, enum store_result result, cons
   }
   store_clock_measured(store, view.now_ms * 1000 + 500, call->sent_us);
   struct store_worker *workers = xcalloc(redis_reply_count(lists[0]) / 4, sizeof *workers);
-  struct store_owner *owners = xcalloc(n_owners, sizeof *owners);
+  struct store_owner *owners = xcalloc(partitions, sizeof *owners);
   size_t n_gateways = redis_reply_count(lists[2]) / 2;
   const char **gateways = xcalloc(n_gateways, sizeof *gateways);
   const char **addresses = xcalloc(n_gateways, sizeof *addresses);
   view.n_workers = parse_workers(lists[0], workers);
-  for (size_t p = 0; p < n_owners; p++) {
-    parse_owner(lists[1], p * 4, &owners[p]);
+  for (size_t i = 0; i < n_owners; i++) {
+    size_t p = i * store_redis_shards(store) + store->options.shard;
+    parse_owner(lists[1], i * 4, &owners[p]);
     if (owners[p].worker[0] == '?') log_error(store->log, "partition_owner_damaged", F_U("partition", p));
   }
-  view.n_owners = n_owners;
+  view.n_owners = partitions;
   view.n_gateways = parse_gateways(lists[2], gateways, addresses);
   view.workers = workers;
   view.owners = owners;
@@ -108,7 +110,7 @@ void store_redis_renew(struct store *base, const struct store_worker_info *info,
   redis_args_text(args, store->prefix);
   redis_args_text(args, info->id);
   redis_args_u64(args, info->lease_ms);
-  redis_args_u64(args, store->options.partitions);
+  store_redis_span(store);
   redis_args_bool(args, info->draining);
   redis_args_u64(args, 6);
   const struct {
@@ -251,6 +253,7 @@ struct commit_answer {
   uint32_t *fenced;
   const char **gone;
   struct store_refused *refused;
+  struct store_posted *posted;
   char (*rooms)[ROOM_ID_MAX + 1]; /* one for each of refused */
   struct store_commit_outcome outcome;
 };
@@ -292,12 +295,27 @@ static bool parse_refused(const struct redisReply *list, struct commit_answer *a
   return redis_reply_is_array(list);
 }
 
+/* Only there when there were any. */
+static bool parse_posted(const struct redisReply *list, struct commit_answer *answer) {
+  size_t n = answer->outcome.n_posted = redis_reply_count(list) / 2;
+  answer->outcome.posted = answer->posted = xcalloc(n, sizeof *answer->posted);
+  for (size_t i = 0; i < n; i++) {
+    uint64_t partition;
+    if (!redis_reply_u64(redis_reply_at(list, 2 * i), &partition) || partition > UINT32_MAX ||
+        !redis_reply_stream_id(redis_reply_at(list, 2 * i + 1), &answer->posted[i].number))
+      return false;
+    answer->posted[i].partition = (uint32_t)partition;
+  }
+  return true;
+}
+
 static void finish_commit(struct store_call *call, enum store_result result, const char *message,
                           const struct redisReply *reply) {
   struct commit_answer answer = {.fenced = NULL};
   bool sound = parse_fenced(redis_reply_at(reply, 0), &answer);
   sound = parse_gone(redis_reply_at(reply, 1), &answer) && sound;
   sound = parse_refused(redis_reply_at(reply, 2), &answer) && sound;
+  sound = parse_posted(redis_reply_at(reply, 3), &answer) && sound;
   if (result == STORE_OK && !sound) {
     result = STORE_BROKEN;
     message = store_bad_answer;
@@ -305,6 +323,7 @@ static void finish_commit(struct store_call *call, enum store_result result, con
   if (result != STORE_OK) answer.outcome = (struct store_commit_outcome){.message = message};
   warn(call, &call->store->logged.commit, "commit_refused", message);
   call->cb.commit(call->arg, result, &answer.outcome);
+  free(answer.posted);
   free(answer.rooms);
   free(answer.refused);
   free(answer.gone);

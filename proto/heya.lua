@@ -45,6 +45,13 @@ local function arguments(argv)
     if at > #argv then fail('BADCALL', 'argument', at, 'is missing') end
     return run
   end
+  -- Which partitions live here: "<partitions>", or "<partitions> <shards> <shard>" where there are several Redis.
+  function a.span()
+    local partitions, shards, shard = string.match(a.text(), '^(%d+) ?(%d*) ?(%d*)$')
+    if not partitions then fail('BADCALL', 'argument', at, 'is not a number of partitions') end
+    return {first = tonumber(shard) or 0, last = partitions - 1, step = tonumber(shards) or 1}
+  end
+  function a.left() return #argv - at end
   function a.finish()
     if at ~= #argv then fail('BADCALL', 'arguments after', at) end
   end
@@ -141,17 +148,25 @@ local function integer(text) return string.format('%.0f', text) end
 
 -- ---- the deployment -------------------------------------------------------------------------------------------------
 
--- prefix, partitions, schema, random id -> partitions, schema, cluster id of the deployment
+-- prefix, partitions, schema, id, and where there are several Redis how many and which of them this is -> partitions,
+-- schema, cluster id of the deployment, shards, shard. What is not there yet is written; id "": nothing is.
 local function init(_, argv)
   local a = arguments(argv)
-  local prefix, partitions, schema, random = a.text(), a.int(), a.text(), a.text()
+  local prefix, partitions, schema, cluster = a.text(), a.int(), a.text(), a.text()
+  local shards = a.left() > 0 and {a.int(), a.int()}
   a.finish()
   local key = prefix .. 'config'
   if not is_or_none(key, 'hash') then fail('WRONGKEY', 0, key) end
-  redis.call('HSETNX', key, 'partitions', integer(partitions))
-  redis.call('HSETNX', key, 'schema', schema)
-  redis.call('HSETNX', key, 'cluster', random)
-  return redis.call('HMGET', key, 'partitions', 'schema', 'cluster')
+  if cluster ~= '' then
+    if shards and redis.call('HSETNX', key, 'partitions', integer(partitions)) == 1 then
+      redis.call('HSETNX', key, 'shards', integer(shards[1]))
+      redis.call('HSETNX', key, 'shard', integer(shards[2]))
+    end
+    redis.call('HSETNX', key, 'partitions', integer(partitions))
+    redis.call('HSETNX', key, 'schema', schema)
+    redis.call('HSETNX', key, 'cluster', cluster)
+  end
+  return redis.call('HMGET', key, 'partitions', 'schema', 'cluster', 'shards', 'shard')
 end
 
 -- prefix, random id: runs every command that the functions of this library use, on keys of its own, so that a command
@@ -223,12 +238,12 @@ local function gateway_extend(prefix, gateway, ttl)
   redis.call('ZADD', list_of(prefix, 'gateways'), integer(now_ms() + ttl), gateway)
 end
 
--- prefix, gateway, "1" to open again after a lost connection or "0" to begin, address, ttl in ms, partitions
--- -> generation, last append number of each partition. Each opening is a younger generation: what an older connection
+-- prefix, gateway, "1" to open again after a lost connection or "0" to begin, address, ttl in ms, which partitions
+-- -> generation, last append number of each of them. Each opening is a younger generation: what an older connection
 -- had sent and Redis reads only now is refused.
 local function gateway_open(_, argv)
   local a = arguments(argv)
-  local prefix, gateway, again, address, ttl, partitions = a.text(), a.text(), a.text(), a.text(), a.int(), a.int()
+  local prefix, gateway, again, address, ttl, span = a.text(), a.text(), a.text(), a.text(), a.int(), a.span()
   a.finish()
   local key, events = gateway_keys(prefix, gateway)
   if again == '1' then
@@ -241,7 +256,7 @@ local function gateway_open(_, argv)
   end
   local answer = {tostring(redis.call('HINCRBY', key, 'generation', '1'))}
   gateway_extend(prefix, gateway, ttl)
-  for p = 0, partitions - 1 do answer[#answer + 1] = redis.call('HGET', key, 'n:' .. p) or '0' end
+  for p = span.first, span.last, span.step do answer[#answer + 1] = redis.call('HGET', key, 'n:' .. p) or '0' end
   return answer
 end
 
@@ -356,6 +371,62 @@ local function append(_, argv)
   return verdicts
 end
 
+-- ---- from other Redis ----------------------------------------------------------------------------------------------
+-- What a partition says to one of another Redis waits in its outbox there, part:<p>:out:<shard>, written by its commit,
+-- and is brought here by its owner. The id of an entry of the outbox is its number: part:<q>:from has the last one that
+-- partition q took of each, so that what is brought twice is taken once. Numbers of one sender only grow, also where its
+-- Redis forgot the last moments: they are times.
+
+-- prefix, n, then n times: sender, from partition, number, to partition, batch -> n verdicts: ok, dup (taken before), busy (the
+-- partition is damaged), clock (as in append). What comes after one that was not taken, for the same partition, is not
+-- taken either, since all of it has the same verdict.
+local function forward(_, argv)
+  local a = arguments(argv)
+  local prefix = a.text()
+  local items, targets = {}, {}
+  for i = 1, a.int() do
+    items[i] = {sender = a.text(), from = integer(a.int()), number = a.text(), to = a.int(), batch = a.text()}
+    items[i].ms, items[i].seq = stream_id(items[i].number)
+  end
+  a.finish()
+  local now = now_ms()
+  for _, item in ipairs(items) do
+    local target = targets[item.to]
+    if not target then
+      local keys = partition_keys(prefix, item.to)
+      target = {keys = keys, from = prefix .. 'part:' .. integer(item.to) .. ':from', last = {}}
+      local done = is_or_none(keys.done, 'string') and (redis.call('GET', keys.done) or '0-0') or ''
+      local done_ms = tonumber(string.match(done, '^(%d+)-%d+$') or '')
+      if not done_ms or not is_or_none(keys.cmd, 'stream') or not is_or_none(target.from, 'hash') then
+        target.refuses = 'busy'
+      elseif done_ms >= now and type_of(keys.cmd) == 'none' then
+        target.refuses = 'clock'
+      end
+      targets[item.to] = target
+    end
+    if not target.refuses and not target.last[item.from] then
+      target.last[item.from] = {stream_id(redis.call('HGET', target.from, item.from) or '0-0')}
+    end
+  end
+  local verdicts = {}
+  for i, item in ipairs(items) do
+    local target = targets[item.to]
+    local last = target.last[item.from]
+    if target.refuses then
+      verdicts[i] = target.refuses
+    elseif item.ms < last[1] or (item.ms == last[1] and item.seq <= last[2]) then
+      verdicts[i] = 'dup'
+    else
+      redis.call('XADD', target.keys.cmd, '*', 'g', item.sender, 'm', item.batch)
+      redis.call('HSET', target.from, item.from, item.number)
+      count_up(target.keys.bytes, tostring(#item.batch))
+      target.last[item.from] = {item.ms, item.seq}
+      verdicts[i] = 'ok'
+    end
+  end
+  return verdicts
+end
+
 -- ---- who owns a partition -------------------------------------------------------------------------------------------
 
 local function lease_of(prefix, worker) return tonumber(redis.call('ZSCORE', prefix .. 'workers', worker) or '0') end
@@ -372,12 +443,12 @@ local function owner_of(p, keys)
   return owner[1] or '', owner[2] or '0'
 end
 
--- prefix, worker, lease in ms, partitions, "1" if draining, n, then n fields and values for people
+-- prefix, worker, lease in ms, which partitions, "1" if draining, n, then n fields and values for people
 -- -> now, {worker, lease end, draining, address ...}, {owner, epoch, freed_ms, lapsed ...} of each partition (owner '?': that
 --    cannot be told), {gateway, address ...}
 local function renew(_, argv)
   local a = arguments(argv)
-  local prefix, worker, lease, partitions, draining = a.text(), a.text(), a.int(), a.int(), a.text()
+  local prefix, worker, lease, span, draining = a.text(), a.text(), a.int(), a.span(), a.text()
   local details = a.run(a.int() * 2)
   a.finish()
   local key = prefix .. 'worker:' .. worker
@@ -402,7 +473,7 @@ local function renew(_, argv)
     workers[#workers + 1] = about[1] or '0'
     workers[#workers + 1] = about[2] or ''
   end
-  for p = 0, partitions - 1 do
+  for p = span.first, span.last, span.step do
     local about = partition_keys(prefix, p).owner
     local owner = is_or_none(about, 'hash') and redis.call('HMGET', about, 'worker', 'epoch', 'freed_ms') or {'?'}
     owners[#owners + 1] = owner[1] or ''
@@ -615,7 +686,7 @@ local EXPIRING_KEYS = {'', ':members', ':results', ':log'} -- the deadline key h
 
 -- The fixed part of a room or segment is one argument of words, since Redis takes about 0.3 us for each argument and one
 -- match with captures costs less than as many takes. Its digits are checked by the pattern and mostly passed on as text.
-local SEGMENT_HEAD = '^(%d+) (%d+) (%d+%-%d+) (%d+%-%d+) (%d+) (%d+) (%d+) (%d+)$'
+local SEGMENT_HEAD = '^(%d+) (%d+) (%d+%-%d+) (%d+%-%d+) (%d+) (%d+) (%d+) (%d+) ?(%d*) ?(%d*)$'
 local PLAIN_HEAD = '^(%S+) (%d+) (%d+)$'
 local ROOM_HEAD = '^(%S+) (%l[%l%d_]*) ([01])([01])([01])([01]) (%l+) (%d+) (%d+) (%d+) (%d+) (%d+)'
   .. ' (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$' -- (while a library loads, `string` is not there yet)
@@ -644,9 +715,11 @@ local function parse_room(a)
   return room
 end
 
--- partition, epoch, done, the smallest id above it, consumed bytes, and how many there are of: rooms, appends, deliveries
+-- partition, epoch, done, the smallest id above it, consumed bytes, and how many there are of: rooms, appends, deliveries; and,
+-- where there are several Redis, parcels for partitions of others (partition, shard, batch), and shards which have what was
+-- sent to them (shard, up to)
 local function parse_segment(a, prefix)
-  local p, epoch, done, above, bytes, rooms, appends, deliveries = string.match(a.text(), SEGMENT_HEAD)
+  local p, epoch, done, above, bytes, rooms, appends, deliveries, parcels, settled = string.match(a.text(), SEGMENT_HEAD)
   if not p then fail('BADCALL', 'not the head of a segment') end
   local segment = {p = p, epoch = epoch, done = done, above = above, bytes = bytes, keys = partition_keys(prefix, p), rooms = {},
                    appends = {}, deliveries = {}}
@@ -657,6 +730,12 @@ local function parse_segment(a, prefix)
   end
   for i = 1, appends do segment.appends[i] = {keys = partition_keys(prefix, a.int()), batch = a.text()} end
   for i = 1, deliveries do segment.deliveries[i] = {gateway = a.text(), bytes = a.text()} end
+  if parcels ~= '' then
+    local out = prefix .. 'part:' .. p .. ':out:'
+    segment.parcels, segment.settled = {}, {}
+    for i = 1, parcels do segment.parcels[i] = {to = integer(a.int()), out = out .. integer(a.int()), batch = a.text()} end
+    for i = 1, settled do segment.settled[i] = {out = out .. integer(a.int()), minid = next_id(a.text())} end
+  end
   return segment
 end
 
@@ -684,6 +763,8 @@ local function check_segment(segment)
   for _, item in ipairs(segment.appends) do
     check_type(segment.p, item.keys.cmd, 'stream')
   end
+  for _, parcel in ipairs(segment.parcels or NONE) do check_type(segment.p, parcel.out, 'stream') end
+  for _, settled in ipairs(segment.settled or NONE) do check_type(segment.p, settled.out, 'stream') end
 end
 
 local function delete_keys(base)
@@ -764,6 +845,15 @@ local function write_append(worker, item)
   count_up(item.keys.bytes, tostring(#item.batch))
 end
 
+-- Into the outbox; adds partition and number to `posted`.
+local function write_parcels(segment, posted)
+  for _, settled in ipairs(segment.settled) do redis.call('XTRIM', settled.out, 'MINID', settled.minid) end
+  for _, parcel in ipairs(segment.parcels) do
+    posted[#posted + 1] = segment.p
+    posted[#posted + 1] = redis.call('XADD', parcel.out, '*', 'to', parcel.to, 'm', parcel.batch)
+  end
+end
+
 local function write_checkpoints(segments)
   for from = 1, #segments, CHUNK / 2 do
     local done = {}
@@ -812,7 +902,7 @@ end
 -- prefix, worker, limits of a gateway's stream in entries and bytes, and of a room's log in entries, n, then n segments
 -- (parse_segment)
 -- -> {partitions that are not this worker's in this epoch}, {gateways that are dead}, {partition, why ...} of those whose
--- keys are damaged. A segment is applied whole or not at all, and keeps no other from being applied. `done` and the effects up to it change together: that is why a command is
+-- keys are damaged, and if there were parcels {partition, number ...} of them. A segment is applied whole or not at all, and keeps no other from being applied. `done` and the effects up to it change together: that is why a command is
 -- never lost and never applied twice.
 local function commit(_, argv)
   local a = arguments(argv)
@@ -840,14 +930,18 @@ local function commit(_, argv)
     end
   end
 
+  local posted = {}
   for _, segment in ipairs(mine) do
     for _, room in ipairs(segment.rooms) do
       if room.gone then forget_room(prefix, segment, room) else write_room(prefix, segment, room, argv, log_max) end
     end
     for _, item in ipairs(segment.appends) do write_append(worker, item) end
+    if segment.parcels then write_parcels(segment, posted) end
   end
   write_checkpoints(mine)
-  return {fenced, deliver(prefix, mine, max_entries, max_bytes), refused}
+  local gone = deliver(prefix, mine, max_entries, max_bytes)
+  if #posted > 0 then return {fenced, gone, refused, posted} end
+  return {fenced, gone, refused}
 end
 
 -- ---- listing --------------------------------------------------------------------------------------------------------
@@ -964,6 +1058,7 @@ register('gateway_close', gateway_close, {'allow-oom'})
 register('gateway_suspect', gateway_close, {'allow-oom'})
 register('gateway_trim', gateway_trim, {'allow-oom'})
 register('append', append)
+register('forward', forward)
 register('renew', renew, {'allow-oom'})
 register('worker_close', worker_close, {'allow-oom'})
 register('suspect', suspect, {'allow-oom'})

@@ -84,6 +84,10 @@ struct key key_part_rooms(const char *prefix, uint32_t partition) {
   return key_part(prefix, partition, "rooms");
 }
 
+struct key key_part_outbox(const char *prefix, uint32_t partition, uint32_t shard) {
+  return make("%spart:%u:out:%u", prefix, (unsigned)partition, (unsigned)shard);
+}
+
 struct key key_room(const char *prefix, const char *id) {
   return make("%sroom:%s", prefix, id);
 }

@@ -51,6 +51,8 @@ struct key key_part_owner(const char *prefix, uint32_t partition);    /* hash: w
 struct key key_part_commands(const char *prefix, uint32_t partition); /* stream */
 struct key key_part_done(const char *prefix, uint32_t partition);     /* string: stream id */
 struct key key_part_rooms(const char *prefix, uint32_t partition);    /* set of room ids */
+/* stream: what it has said to partitions of another shard, until they have it */
+struct key key_part_outbox(const char *prefix, uint32_t partition, uint32_t shard);
 
 /* ---- of a room; `id` is a checked room id, NUL-terminated ---- */
 struct key key_room(const char *prefix, const char *id);          /* hash */
@@ -66,6 +68,7 @@ struct key key_tomb(const char *prefix, const char *id);          /* string with
 #define FUNCTION_INIT            "heya1_init"
 #define FUNCTION_SELFTEST        "heya1_selftest"
 #define FUNCTION_APPEND          "heya1_append"
+#define FUNCTION_FORWARD         "heya1_forward"
 #define FUNCTION_COMMIT          "heya1_commit"
 #define FUNCTION_CLAIM           "heya1_claim"
 #define FUNCTION_RELEASE         "heya1_release"

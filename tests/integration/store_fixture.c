@@ -63,6 +63,8 @@ struct store *fixture_store(struct fixture *f, struct store_limits limits, uint6
   struct store_redis_options options = {.url = url,
                                         .prefix = "heya:",
                                         .partitions = FIXTURE_PARTITIONS,
+                                        .shards = f->shards,
+                                        .shard = f->shard,
                                         .limits = limits,
                                         .log_max = 10,
                                         .reply_timeout_ms = reply_timeout_ms,
@@ -74,9 +76,8 @@ struct store *fixture_store(struct fixture *f, struct store_limits limits, uint6
   return store;
 }
 
-void fixture_start(struct fixture *f, const char *spec) {
+static void begin(struct fixture *f, const char *spec) {
   char error[256];
-  *f = (struct fixture){0};
   signal(SIGPIPE, SIG_IGN);
   tmpdir_create(&f->dir);
   snprintf(f->socket, sizeof f->socket, "%s/redis.sock", f->dir.path);
@@ -90,6 +91,16 @@ void fixture_start(struct fixture *f, const char *spec) {
            "test");
   f->store = fixture_store(f, default_limits, 0);
   fixture_wait_ready(f, true);
+}
+
+void fixture_start(struct fixture *f, const char *spec) {
+  *f = (struct fixture){0};
+  begin(f, spec);
+}
+
+void fixture_start_shard(struct fixture *f, uint32_t shards, uint32_t shard) {
+  *f = (struct fixture){.shards = shards, .shard = shard};
+  begin(f, NULL);
 }
 
 void fixture_stop(struct fixture *f) {
@@ -225,6 +236,7 @@ void on_commit(void *arg, enum store_result result, const struct store_commit_ou
   snprintf(answer->wrong_room, sizeof answer->wrong_room, "%s",
            refused && refused->wrong_room ? refused->wrong_room : "");
   snprintf(answer->message, sizeof answer->message, "%s", message ? message : "");
+  for (size_t i = 0; i < outcome->n_posted && i < 8; i++) answer->posted[answer->n++] = outcome->posted[i];
 }
 
 static void on_open(void *arg, enum store_result result, uint64_t generation, const uint64_t *numbers, size_t n) {
@@ -331,6 +343,25 @@ struct answer do_read(struct fixture *f, uint32_t p, struct stream_id after, uin
 struct answer do_commit(struct fixture *f, const struct commit *commit) {
   struct answer answer = {0};
   OPS->commit(f->store, commit, on_commit, &answer);
+  return finish(f, &answer);
+}
+
+static void on_parcel(void *arg, uint32_t to, struct stream_id number, struct bytes batch) {
+  struct answer *answer = arg;
+  answer->last = number;
+  answer->n++;
+  add(answer, "%u:%.*s ", (unsigned)to, (int)batch.len, (const char *)batch.data);
+}
+
+struct answer do_outbox(struct fixture *f, uint32_t p) {
+  struct answer answer = {0};
+  OPS->outbox(f->store, p, on_parcel, on_done, &answer);
+  return finish(f, &answer);
+}
+
+struct answer do_forward(struct fixture *f, const struct store_forward *items, size_t n) {
+  struct answer answer = {0};
+  OPS->forward(f->store, "w-1", items, n, on_append, &answer);
   return finish(f, &answer);
 }
 

@@ -25,6 +25,7 @@ struct fixture {
   struct log *log;
   struct failpoints *failpoints;
   struct store *store;
+  uint32_t shards, shard;
   unsigned ups, downs; /* changes of ready */
   char *kept[512];     /* what fixture_string returned */
   size_t n_kept;
@@ -38,8 +39,9 @@ struct answer {
   uint64_t number; /* epoch, generation, partitions, rooms examined */
   struct stream_id done;
   size_t n;
-  struct stream_id last; /* id of the last entry or delivery */
-  char after[128];       /* of list */
+  struct stream_id last; /* id of the last entry, delivery or parcel */
+  struct store_posted posted[8];
+  char after[128]; /* of list */
   size_t n_refused;
   char wrong_room[96];
   uint64_t numbers[16];
@@ -54,6 +56,8 @@ struct answer {
 void fixture_start(struct fixture *f, const char *spec);
 /* A second store on the same Redis, or the first one anew: with these limits, not waited for. */
 struct store *fixture_store(struct fixture *f, struct store_limits limits, uint64_t reply_timeout_ms);
+/* The same, with a store that takes it for one of several Redis. */
+void fixture_start_shard(struct fixture *f, uint32_t shards, uint32_t shard);
 void fixture_stop(struct fixture *f);
 void fixture_redis_start(struct fixture *f);
 
@@ -84,6 +88,8 @@ struct answer do_release(struct fixture *f, uint32_t p, const char *worker, uint
 struct answer do_load(struct fixture *f, uint32_t p);
 struct answer do_read(struct fixture *f, uint32_t p, struct stream_id after, uint64_t block_ms);
 struct answer do_commit(struct fixture *f, const struct commit *commit);
+struct answer do_outbox(struct fixture *f, uint32_t p); /* "1:batch ", with `last` the number of the last one */
+struct answer do_forward(struct fixture *f, const struct store_forward *items, size_t n);
 struct answer do_open(struct fixture *f, const char *gateway, bool again);
 struct answer do_gateway_renew(struct fixture *f, const char *gateway, uint64_t generation);
 struct answer do_gateway_close(struct fixture *f, const char *gateway);

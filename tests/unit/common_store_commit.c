@@ -149,3 +149,30 @@ Test(store_commit, reused_arguments_allocate_nothing_and_forget_the_last_commit)
   }
   redis_args_close(&args);
 }
+
+Test(store_commit, parcels_for_other_shards_and_what_has_arrived_come_last) {
+  struct redis_args args = {0};
+  struct commit_parcel parcel = {.partition = 3, .shard = 1, .batch = B("batch")};
+  struct commit_settled settled = {.shard = 1, .number = {7, 8}};
+  struct commit_delivery delivery = {.gateway = "g-1", .deliveries = B("d")};
+  struct commit_segment segment = {.partition = 2,
+                                   .epoch = 5,
+                                   .done = {1, 2},
+                                   .deliveries = &delivery,
+                                   .n_deliveries = 1,
+                                   .parcels = &parcel,
+                                   .n_parcels = 1,
+                                   .settled = &settled,
+                                   .n_settled = 1};
+  struct commit commit = {.worker = "w-1", .segments = &segment, .n_segments = 1};
+  store_commit_flatten(&commit, &terms, &args);
+  struct cursor cursor = {.args = &args, .at = 9};
+  expect_all(&cursor, TEXTS("2 5 1-2 1-3 0 0 0 1 1 1", "g-1", "d", "3", "1", "batch", "1", "7-8"));
+  cr_assert_eq(cursor.at, args.n);
+  segment.n_parcels = segment.n_settled = 0;
+  store_commit_flatten(&commit, &terms, &args);
+  cursor.at = 9;
+  expect_all(&cursor, TEXTS("2 5 1-2 1-3 0 0 0 1", "g-1", "d"));
+  cr_assert_eq(cursor.at, args.n, "with one Redis the call is what it was");
+  redis_args_close(&args);
+}
