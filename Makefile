@@ -16,7 +16,7 @@ COMMON_SRC  := buf log option option_value option_print metric clock endpoint pe
                store_redis_call store_redis_clock store_redis_setup store_redis_worker store_redis_gateway store_redis_people \
                store_redis_read store_redis_load store_redis_outbox store_shards
 GATEWAY_SRC := options gateway_metrics listener conn conn_http http handshake files ws outbox limits addresses auth jwt attachment \
-               session requests list_query listed listing uplink_queue uplink downlink kind_proto gateway api api_rooms \
+               session requests list_query listed listing uplink_queue uplink downlink kind_proto anchor gateway api api_rooms \
                api_rooms_make api_rooms_list api_deployment
 LUA_SRC     := script script_vm script_sandbox script_string script_pattern script_keys script_state script_json script_proto \
                script_payload script_room script_effects script_api script_api_act script_api_ask script_call script_kind script_add

@@ -36,6 +36,7 @@ static void on_list(void *arg, enum store_result result, const struct store_list
     if (row) json_array_append_new(rooms, row);
   }
   json_t *json = json_pack("{s:o,s:s}", "rooms", rooms, "after", page->after);
+  if (json && page->incomplete) json_object_set_new(json, "incomplete", json_true());
   api_end(api, pending, 200, json ? json : json_object());
 }
 

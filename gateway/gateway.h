@@ -1,4 +1,4 @@
-/* One gateway without sockets: sessions, uplink and downlink, and the id under which they act in Redis.
+/* One gateway without sockets: sessions, uplinks and downlinks, and the id under which they act in Redis.
  *
  * The gateway opens its id, keeps it alive, opens it again after every lost connection, and takes a new one when it
  * is dead. It knows no event loop and no clock but the store's, so it runs under a simulator as it does in main.c,
@@ -23,6 +23,7 @@ struct gateway_config {
   const char *id;      /* NULL or "": g-<random>; a checked process id of at most GATEWAY_ID_MAX bytes */
   const char *address; /* of the admin port, for people and peers */
   uint32_t partitions;
+  uint32_t shards; /* of the deployment; 0 is 1 */
   uint64_t ttl_ms; /* the id is renewed each third of it */
   uint64_t drain_timeout_ms;
   size_t partition_entries, partition_bytes; /* waiting here, see uplink_config */
@@ -37,9 +38,10 @@ struct gateway_config {
 
 struct gateway;
 
-/* Takes over store->on_ready. Destroy after the store (which then calls back no more) and after every session was
- * closed. */
-struct gateway *gateway_create(struct store *, const struct gateway_config *, struct gateway_metrics *, struct log *);
+/* As many stores as the config says shards, in order. Takes over their on_ready. Destroy after them (which then call
+ * back no more) and after every session was closed. */
+struct gateway *gateway_create(struct store *const *, const struct gateway_config *, struct gateway_metrics *,
+                               struct log *);
 void gateway_destroy(struct gateway *);
 
 struct sessions *gateway_sessions(struct gateway *);
@@ -49,10 +51,13 @@ struct sessions *gateway_sessions(struct gateway *);
  * a callback changes anything. */
 uint64_t gateway_turn(struct gateway *);
 
-/* Opened, reading, renewed, and not draining; and Redis takes what is sent, as far as is known: a broken append is
- * held against it until one is taken, but for two seconds at most, since without clients nothing is sent. Otherwise
- * *why is a short static phrase, or what Redis refused. */
+/* Opened, reading, renewed, and not draining, on one shard at least; and Redis takes what is sent, as far as is
+ * known: a broken append is held against it until one is taken, but for two seconds at most, since without clients
+ * nothing is sent. Otherwise *why is a short static phrase, or what Redis refused. */
 bool gateway_is_ready(const struct gateway *, const char **why);
+
+/* On so many shards all is well. */
+uint32_t gateway_shards(const struct gateway *);
 
 /* The id in use, "" while there is none. */
 const char *gateway_id(const struct gateway *);

@@ -76,6 +76,7 @@ const struct metric_row gateway_metric_rows[] = {
     COUNTER(deliveries_unknown, "Deliveries for connections that were gone."),
     COUNTER(lists, "Room listings asked for."),
     COUNTER(list_examined, "Rooms looked at for listings."),
+    GAUGE(redis, "Redis of the deployment on which the id is open and renewed, and all is well."),
     COUNTER(lost, "Times this gateway lost its standing in Redis and sent its clients away."),
     SECONDS(append_time, "From an append call to its answer."),
 };

@@ -76,6 +76,7 @@ struct gateway_metrics {
   uint64_t deliveries_unknown;   /* for a connection that is not there any more */
   uint64_t lists;
   uint64_t list_examined;              /* rooms looked at for them */
+  uint64_t redis;                      /* gauge: on so many of the deployment's Redis all is well */
   uint64_t lost;                       /* ids given up: gone in Redis, or not to be trusted any more */
   struct metric_histogram append_time; /* from the call to its answer */
 };

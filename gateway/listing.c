@@ -24,6 +24,7 @@ struct listing {
   uint64_t conn;
   uint32_t request;
   uint64_t examined; /* rooms looked at so far */
+  bool incomplete;   /* there are some that could not be */
   struct list_query query;
   struct shortlist found; /* with a sort one more than asked for, to know whether there is another page */
 };
@@ -76,6 +77,7 @@ static void answer_rooms(struct session *session, const struct listing *listing,
     body.rooms[body.n_rooms++] = room_info(arena, &listing->found.rooms[i]->row);
   body.after = pb_text(after);
   body.partial = partial;
+  body.incomplete = listing->incomplete;
   Heya__V1__ServerMessage answer = HEYA__V1__SERVER_MESSAGE__INIT;
   answer.request = listing->request;
   answer.body_case = HEYA__V1__SERVER_MESSAGE__BODY_ROOMS;
@@ -149,6 +151,7 @@ static void ask_store(struct listing *listing);
 static void on_rows(struct session *session, struct listing *listing, const struct store_list_page *page) {
   char rest[LISTING_AFTER_MAX + 1];
   listing->examined += page->examined;
+  listing->incomplete = listing->incomplete || page->incomplete;
   listing->sessions->metrics->list_examined += page->examined;
   snprintf(rest, sizeof rest, "%s", rest_of(page));
   bool full = take_rows(listing, page, rest);

@@ -25,6 +25,8 @@ struct lane {
 
 struct uplink {
   struct store *store;
+  struct uplink *const *all; /* of all shards, this one too; NULL: it is the only one */
+  uint32_t shards;
   struct uplink_config config;
   struct uplink_handler handler;
   struct gateway_metrics *metrics;
@@ -96,7 +98,6 @@ void uplink_reset(struct uplink *uplink) {
 }
 
 void uplink_open(struct uplink *uplink, const char *gateway, uint64_t generation, const uint64_t *numbers, size_t n) {
-  uplink_reset(uplink);
   snprintf(uplink->gateway, sizeof uplink->gateway, "%s", gateway);
   uplink->generation = generation;
   for (uint32_t p = 0; p < uplink->config.partitions; p++) uplink->lanes[p].number = p < n ? numbers[p] : 0;
@@ -124,8 +125,15 @@ bool uplink_resume(struct uplink *uplink, uint64_t generation, const uint64_t *n
 
 /* ---- pushing ---- */
 
+void uplink_join(struct uplink *uplink, struct uplink *const *all, uint32_t shards) {
+  uplink->all = all;
+  uplink->shards = shards;
+}
+
 static struct lane *lane_of(struct uplink *uplink, const char *room) {
-  return &uplink->lanes[room_partition(room, strlen(room), uplink->config.partitions)];
+  uint32_t partition = room_partition(room, strlen(room), uplink->config.partitions);
+  struct uplink *of = uplink->all ? uplink->all[partition % uplink->shards] : uplink;
+  return &of->lanes[partition];
 }
 
 bool uplink_push(struct uplink *uplink, const Heya__Bus__Entry *entry) {

@@ -70,7 +70,12 @@ struct uplink *uplink_create(struct store *, const struct uplink_config *, const
                              struct gateway_metrics *, struct log *);
 void uplink_destroy(struct uplink *);
 
-/* Begins with a new gateway id; forgets everything that was waiting. numbers[p] as answered by gateway_open. */
+/* There is one for each shard, with the lanes of its partitions in use: all of them, in order. Whichever is pushed to
+ * finds the one that an entry is for. The array must stay; without this call there is one. */
+void uplink_join(struct uplink *, struct uplink *const *all, uint32_t shards);
+
+/* Begins with a new gateway id, after uplink_create or uplink_reset; what was pushed since then goes out.
+ * numbers[p] as answered by gateway_open. */
 void uplink_open(struct uplink *, const char *gateway, uint64_t generation, const uint64_t *numbers, size_t n);
 
 /* Goes on after uplink_suspend or a doubt, under the generation gateway_open(again) answered; not while

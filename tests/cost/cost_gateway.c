@@ -166,7 +166,7 @@ static void open_gateway(void) {
                                         .auth = &stage.auth,
                                         .registry = &stage.registry,
                                         .output = &output};
-  stage.gateway = gateway_create(&stage.store->store, &config, &stage.metrics, NULL);
+  stage.gateway = gateway_create((struct store *[]){&stage.store->store}, &config, &stage.metrics, NULL);
   gateway_turn(stage.gateway);
   fake_store_init(stage.store, STORE_OK, NULL, "c1");
   gateway_turn(stage.gateway);

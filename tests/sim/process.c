@@ -132,7 +132,7 @@ static void start_gateway(struct sim_process *process) {
                                   .auth = &auth,
                                   .registry = &registry,
                                   .output = &wire_output};
-  process->gateway = gateway_create(&process->store->base, &config, &process->gateway_metrics, NULL);
+  process->gateway = gateway_create((struct store *[]){&process->store->base}, &config, &process->gateway_metrics, NULL);
 }
 
 struct sim_process *process_start(struct sim *sim, bool worker) {

@@ -17,7 +17,7 @@ void fake_gateway_create(struct fake_gateway *self, const struct gateway_config 
   mine.auth = &self->auth;
   mine.registry = &self->registry;
   mine.output = &fake_output;
-  self->gateway = gateway_create(&self->store->store, &mine, &self->metrics, NULL);
+  self->gateway = gateway_create((struct store *[]){&self->store->store}, &mine, &self->metrics, NULL);
   self->sessions = gateway_sessions(self->gateway);
 }
 

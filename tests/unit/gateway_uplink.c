@@ -370,6 +370,21 @@ Test(uplink, a_new_id_forgets_the_old_one_and_its_append_in_flight) {
   stop(&world);
 }
 
+Test(uplink, what_was_pushed_before_a_new_id_is_opened_goes_out_under_it) {
+  struct world world;
+  start(&world);
+  push(&world, 0, 1, 1);
+  uplink_reset(world.uplink);
+  push(&world, 0, 9, 2);
+  flush(&world);
+  cr_assert_eq(world.store->append.count, 0);
+  uplink_open(world.uplink, "g2", 1, (uint64_t[]){0, 0}, PARTITIONS);
+  flush(&world);
+  cr_assert_str_eq(world.store->append.gateway, "g2");
+  cr_assert_str_eq(content(sent(&world, 0)), "2 ");
+  stop(&world);
+}
+
 Test(uplink, unsent_commands_of_the_dead_are_dropped_and_sent_ones_are_not) {
   struct world world;
   start(&world);
