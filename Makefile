@@ -22,7 +22,7 @@ LUA_SRC     := script script_vm script_sandbox script_string script_pattern scri
                script_payload script_room script_effects script_api script_api_act script_api_ask script_call script_kind script_add
 WORKER_SRC  := options worker_metrics effects answer config queue frames command tick rollback room room_kind room_view backlog \
                member seats session_window group image_save image_load record resync timers repository partition walk apply join \
-               manage spectators elsewhere ask admin assignment intake ownership caution loop commit parcels last_words watchdog worker \
+               manage spectators elsewhere ask admin assignment intake ownership caution loop commit parcels forward last_words watchdog worker \
                kinds/registry kinds/shared kinds/chat kinds/gomoku kinds/gomoku_board kinds/gomoku_state kinds/live kinds/live_state \
                kinds/arena kinds/arena_view kinds/arena_state kinds/lobby kinds/lobby_list kinds/lobby_quick kinds/lobby_gather \
                kinds/lobby_match kinds/lobby_state $(LUA_SRC:%=lua/%)

@@ -51,7 +51,8 @@ static void note(struct slot *slot, uint32_t index, const char *room) {
   struct store_blame blame = {.entry = slot->partition.effects.entry, .index = index};
   snprintf(blame.room, sizeof blame.room, "%s", room);
   worker->metrics->cautious_steps++;
-  worker->store->ops->blame(worker->store, slot_number(slot), worker->config.id, slot->epoch, &blame, on_noted, slot);
+  slot->shard->store->ops->blame(slot->shard->store, slot_number(slot), worker->config.id, slot->epoch, &blame,
+                                 on_noted, slot);
 }
 
 void caution_open(struct slot *slot, const struct store_claimed *claimed) {
@@ -212,7 +213,7 @@ static void on_noted(void *arg, enum store_result result) {
       walk_on(slot);
     } else {
       slot_drop(slot, "a note was refused");
-      ownership_hurry(slot->worker);
+      ownership_hurry(slot->shard);
     }
   }
 }

@@ -25,12 +25,29 @@ static void freeze_rooms(struct worker *worker, struct effects *effects, struct 
   }
 }
 
-static void freeze_outgoing(struct worker *worker, const struct effects *effects, struct commit_segment *segment) {
+static bool is_here(const struct slot *slot, uint32_t partition) {
+  return partition % slot->worker->config.shards == slot->shard->number;
+}
+
+/* Those of other shards go into the outbox, which remembers them as well until they have arrived. */
+static void freeze_outgoing(struct slot *slot, struct commit_segment *segment) {
+  struct worker *worker = slot->worker;
+  struct effects *effects = &slot->partition.effects;
   segment->appends = arena_take(&worker->frozen, effects->n_outgoing * sizeof *segment->appends);
+  segment->parcels = arena_take(&worker->frozen, effects->n_outgoing * sizeof *segment->parcels);
+  segment->settled = arena_take(&worker->frozen, worker->config.shards * sizeof *segment->settled);
   for (size_t i = 0; i < effects->n_outgoing; i++) {
-    segment->appends[segment->n_appends++] = (struct commit_append){.partition = effects->outgoing[i].partition,
-                                                                    .batch = buf_bytes(&effects->outgoing[i].batch)};
+    uint32_t to = effects->outgoing[i].partition;
+    struct bytes batch = buf_bytes(&effects->outgoing[i].batch);
+    if (is_here(slot, to)) {
+      segment->appends[segment->n_appends++] = (struct commit_append){.partition = to, .batch = batch};
+    } else {
+      segment->parcels[segment->n_parcels++] =
+          (struct commit_parcel){.partition = to, .shard = to % worker->config.shards, .batch = batch};
+      parcels_add(&effects->parcels, to, batch);
+    }
   }
+  segment->n_settled = parcels_settle(&effects->parcels, segment->settled);
 }
 
 static void freeze_segment(struct worker *worker, struct slot *slot, struct commit_segment *segment) {
@@ -40,7 +57,7 @@ static void freeze_segment(struct worker *worker, struct slot *slot, struct comm
                                      .done = slot->partition.cursor,
                                      .consumed_bytes = effects->consumed_bytes};
   freeze_rooms(worker, effects, segment);
-  freeze_outgoing(worker, effects, segment);
+  freeze_outgoing(slot, segment);
   segment->deliveries = arena_take(&worker->frozen, effects->n_outlets * sizeof *segment->deliveries);
   for (size_t i = 0; i < effects->n_outlets; i++) {
     struct outlet *outlet = effects->outlets[i];
@@ -61,6 +78,7 @@ static void forget_frozen(struct worker *worker, struct effects *effects) {
 
 /* Nothing but lossy rooms has changed, and they are not saved yet: then there is nothing to say to Redis. */
 static bool can_wait(const struct effects *effects) {
+  if (parcels_has_settled(&effects->parcels)) return false;
   if (effects->moved || effects->n_ended || effects->n_outgoing) return false;
   for (size_t i = 0; i < effects->n_outlets; i++) {
     if (effects->outlets[i]->deliveries.len) return false;
@@ -84,27 +102,30 @@ static bool is_as_committed(const struct slot *slot) {
          (slot->state == SLOT_LIVE || slot->state == SLOT_LEAVING);
 }
 
-static void drop_fenced(struct worker *worker, const struct store_commit_outcome *outcome) {
+static void drop_fenced(struct shard *shard, const struct store_commit_outcome *outcome) {
+  struct worker *worker = shard->worker;
   for (size_t i = 0; i < outcome->n_fenced; i++) {
     if (outcome->fenced[i] >= worker->config.partitions) continue;
     struct slot *slot = &worker->slots[outcome->fenced[i]];
     worker->metrics->commits_fenced++;
     if (is_as_committed(slot)) slot_drop(slot, "fenced");
-    ownership_hurry(worker);
+    ownership_hurry(shard);
   }
 }
 
-static void tell_gone_gateways(struct worker *worker, const struct store_commit_outcome *outcome) {
+static void tell_gone_gateways(const struct shard *shard, const struct store_commit_outcome *outcome) {
+  struct worker *worker = shard->worker;
   for (size_t i = 0; i < outcome->n_gone; i++) {
-    for (uint32_t p = 0; p < worker->config.partitions; p++) {
+    for (uint32_t p = shard->number; p < worker->config.partitions; p += worker->config.shards) {
       struct slot *slot = &worker->slots[p];
       if (slot->state == SLOT_LIVE) partition_gateway_gone(&slot->partition, outcome->gone[i]);
     }
   }
 }
 
-static void end_steps(struct worker *worker) {
-  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+static void end_steps(const struct shard *shard) {
+  struct worker *worker = shard->worker;
+  for (uint32_t p = shard->number; p < worker->config.partitions; p += worker->config.shards) {
     struct slot *slot = &worker->slots[p];
     if (!is_as_committed(slot)) continue;
     caution_committed(slot);
@@ -112,21 +133,23 @@ static void end_steps(struct worker *worker) {
   }
 }
 
-static void drop_committed(struct worker *worker, const char *reason, uint64_t retry_at_us) {
-  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+static void drop_committed(struct shard *shard, const char *reason, uint64_t retry_at_us) {
+  struct worker *worker = shard->worker;
+  for (uint32_t p = shard->number; p < worker->config.partitions; p += worker->config.shards) {
     struct slot *slot = &worker->slots[p];
     if (!is_as_committed(slot)) continue;
     slot->retry_at_us = retry_at_us;
     slot_drop(slot, reason);
   }
-  ownership_hurry(worker);
+  ownership_hurry(shard);
 }
 
 /* Keys of these partitions, or of rooms in them, are damaged: nothing of their segments took effect. A room with a
  * key of the wrong type is written whole next time, which deletes all its keys first; anything else waits a moment
  * for a person, so that a lasting fault does not spin. Others are not held up. */
-static void drop_refused(struct worker *worker, const struct store_commit_outcome *outcome) {
-  uint64_t retry_at_us = worker->store->ops->monotonic_us(worker->store) + RETRY_US;
+static void drop_refused(struct shard *shard, const struct store_commit_outcome *outcome) {
+  struct worker *worker = shard->worker;
+  uint64_t retry_at_us = worker_now_us(worker) + RETRY_US;
   for (size_t i = 0; i < outcome->n_refused; i++) {
     const struct store_refused *refused = &outcome->refused[i];
     if (refused->partition >= worker->config.partitions) continue;
@@ -138,41 +161,62 @@ static void drop_refused(struct worker *worker, const struct store_commit_outcom
     if (refused->wrong_room) slot_heal(slot, refused->wrong_room);
     slot->retry_at_us = refused->wrong_room ? 0 : retry_at_us;
     slot_drop(slot, "commit refused");
-    ownership_hurry(worker);
+    ownership_hurry(shard);
   }
 }
 
 /* Nothing of it took effect, or we cannot know what did. */
-static void on_refused(struct worker *worker, enum store_result result, const char *message) {
-  for (uint32_t p = 0; p < worker->config.partitions && result == STORE_BROKEN; p++) {
+static void on_refused(struct shard *shard, enum store_result result, const char *message) {
+  struct worker *worker = shard->worker;
+  for (uint32_t p = shard->number; p < worker->config.partitions && result == STORE_BROKEN;
+       p += worker->config.shards) {
     if (is_as_committed(&worker->slots[p])) worker->slots[p].resync = RESYNC_WANTED;
   }
-  uint64_t retry_at_us = worker->store->ops->monotonic_us(worker->store) + RETRY_US;
+  uint64_t retry_at_us = worker_now_us(worker) + RETRY_US;
   worker->metrics->commits_failed++;
-  worker->commit_refused_us = worker->store->ops->monotonic_us(worker->store);
+  shard->commit_refused_us = worker_now_us(worker);
   log_error(worker->log, "commit_failed", F_S("result", store_result_name(result)), F_S("message", message));
-  drop_committed(worker, "commit failed", retry_at_us);
+  drop_committed(shard, "commit failed", retry_at_us);
+}
+
+/* Its parcels are in Redis and can be brought. */
+static void note_posted(struct shard *shard, const struct store_commit_outcome *outcome) {
+  struct worker *worker = shard->worker;
+  for (size_t i = 0; i < outcome->n_posted; i++) {
+    const struct store_posted *posted = &outcome->posted[i];
+    if (posted->partition >= worker->config.partitions) continue;
+    struct slot *slot = &worker->slots[posted->partition];
+    if (is_as_committed(slot)) parcels_posted(&slot->partition.effects.parcels, posted->number);
+  }
+  for (uint32_t p = shard->number; p < worker->config.partitions; p += worker->config.shards) {
+    struct slot *slot = &worker->slots[p];
+    if (!is_as_committed(slot) || !parcels_is_fresh(&slot->partition.effects.parcels)) continue;
+    slot_drop(slot, "a commit does not say where its parcels are");
+    ownership_hurry(shard);
+  }
 }
 
 static void on_commit(void *arg, enum store_result result, const struct store_commit_outcome *outcome) {
-  struct worker *worker = arg;
-  worker->committing = false;
-  metric_observe_us(&worker->metrics->commit_time,
-                    worker->store->ops->monotonic_us(worker->store) - worker->commit_sent_us);
+  struct shard *shard = arg;
+  struct worker *worker = shard->worker;
+  shard->committing = false;
+  metric_observe_us(&worker->metrics->commit_time, worker_now_us(worker) - shard->commit_sent_us);
   if (result == STORE_OK) {
     worker->metrics->commits++;
-    worker->commit_refused_us = 0;
-    drop_fenced(worker, outcome);
-    drop_refused(worker, outcome);
-    end_steps(worker);
-    tell_gone_gateways(worker, outcome);
+    shard->commit_refused_us = 0;
+    drop_fenced(shard, outcome);
+    drop_refused(shard, outcome);
+    note_posted(shard, outcome);
+    end_steps(shard);
+    tell_gone_gateways(shard, outcome);
   } else if (result == STORE_LOST) {
     worker->metrics->commits_lost++;
-    drop_committed(worker, "commit without an answer", 0);
+    drop_committed(shard, "commit without an answer", 0);
   } else {
-    on_refused(worker, result, outcome ? outcome->message : NULL);
+    on_refused(shard, result, outcome ? outcome->message : NULL);
   }
-  for (uint32_t p = 0; p < worker->config.partitions; p++) worker->slots[p].commit_epoch = 0;
+  for (uint32_t p = shard->number; p < worker->config.partitions; p += worker->config.shards)
+    worker->slots[p].commit_epoch = 0;
 }
 
 /* ---- when ---- */
@@ -181,39 +225,48 @@ static bool may_commit(const struct slot *slot) {
   return (slot->state == SLOT_LIVE || slot->state == SLOT_LEAVING) && !caution_is_walking(&slot->caution);
 }
 
+/* Trimming the outbox is no hurry. */
+static bool has_something(const struct slot *slot, uint64_t now_us) {
+  const struct effects *effects = &slot->partition.effects;
+  uint64_t settled_us = effects->parcels.settled_us;
+  return effects_any(effects) || (settled_us && now_us - settled_us >= PARCELS_TRIM_US);
+}
+
 /* Whether there is anything to commit, once those whose time has come have asked for it. */
-static bool collect(struct worker *worker, uint64_t now_us) {
-  struct store *store = worker->store;
+static bool collect(struct shard *shard, uint64_t now_us) {
+  struct worker *worker = shard->worker;
+  struct store *store = shard->store;
   bool any = false;
-  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+  for (uint32_t p = shard->number; p < worker->config.partitions; p += worker->config.shards) {
     struct slot *slot = &worker->slots[p];
     if (!may_commit(slot)) continue;
     if (slot->state == SLOT_LIVE) partition_ask_time(&slot->partition, store->ops->now_ms(store, p), now_us);
-    any = any || effects_any(&slot->partition.effects);
+    any = any || has_something(slot, now_us);
   }
   return any;
 }
 
-uint64_t commit_wait_us(const struct worker *worker, uint64_t now_us, uint64_t most_us) {
-  if (!worker->commit_waits) return most_us;
-  uint64_t wait_us = pace_wait_us(&worker->commits, now_us);
+uint64_t commit_wait_us(const struct shard *shard, uint64_t now_us, uint64_t most_us) {
+  if (!shard->commit_waits) return most_us;
+  uint64_t wait_us = pace_wait_us(&shard->commits, now_us);
   return wait_us < most_us ? wait_us : most_us;
 }
 
-void commit_turn(struct worker *worker) {
-  struct store *store = worker->store;
-  worker->commit_waits = false;
-  if (worker->committing || !worker->initialised) return;
-  uint64_t now_us = store->ops->monotonic_us(store);
-  if (!collect(worker, now_us)) return;
-  worker->commit_waits = pace_wait_us(&worker->commits, now_us) > 0;
-  if (worker->commit_waits) return;
+void commit_turn(struct shard *shard) {
+  struct worker *worker = shard->worker;
+  struct store *store = shard->store;
+  shard->commit_waits = false;
+  if (shard->committing || !shard->initialised) return;
+  uint64_t now_us = worker_now_us(worker);
+  if (!collect(shard, now_us)) return;
+  shard->commit_waits = pace_wait_us(&shard->commits, now_us) > 0;
+  if (shard->commit_waits) return;
   struct commit commit = {.worker = worker->config.id};
   commit.segments = arena_take(&worker->frozen, worker->config.partitions * sizeof *commit.segments);
-  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+  for (uint32_t p = shard->number; p < worker->config.partitions; p += worker->config.shards) {
     struct slot *slot = &worker->slots[p];
     struct effects *effects = &slot->partition.effects;
-    if (!may_commit(slot) || !effects_any(effects)) continue;
+    if (!may_commit(slot) || !has_something(slot, now_us)) continue;
     if (can_wait(effects)) {
       put_off(worker, effects);
     } else {
@@ -221,11 +274,11 @@ void commit_turn(struct worker *worker) {
     }
   }
   if (commit.n_segments) {
-    worker->committing = true;
-    worker->commit_sent_us = now_us;
-    pace_begin(&worker->commits, now_us);
+    shard->committing = true;
+    shard->commit_sent_us = now_us;
+    pace_begin(&shard->commits, now_us);
     worker->metrics->segments += commit.n_segments;
-    store->ops->commit(store, &commit, on_commit, worker);
+    store->ops->commit(store, &commit, on_commit, shard);
     for (size_t i = 0; i < commit.n_segments; i++) {
       forget_frozen(worker, &worker->slots[commit.segments[i].partition].partition.effects);
     }

@@ -41,6 +41,7 @@ void effects_close(struct effects *effects) {
   free(effects->ended);
   outgoing_clear(effects);
   free(effects->outgoing);
+  parcels_close(&effects->parcels);
   arena_close(&effects->scratch);
   buf_close(&effects->saved);
   *effects = (struct effects){0};
@@ -158,6 +159,11 @@ void effects_append(struct effects *effects, uint32_t partition, Heya__Bus__Entr
   outgoing->batch.len += size;
   outgoing->n_entries++;
   effects->waiting_bytes += size + DELIVERY_COST;
+}
+
+bool effects_is_clogged(const struct effects *effects, uint32_t partition) {
+  const struct parcels *parcels = &effects->parcels;
+  return parcels->shards > 1 && parcels_is_clogged(parcels, partition % parcels->shards);
 }
 
 uint32_t effects_partition_of(const struct effects *effects, const char *room) {

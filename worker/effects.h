@@ -14,6 +14,7 @@
 #include "proto/client.pb-c.h"
 #include "proto/keys.h"
 #include "proto/names.h"
+#include "worker/parcels.h"
 #include "worker/scene.h"
 #include <stdint.h>
 
@@ -73,6 +74,7 @@ struct effects {
   size_t n_ended, cap_ended;
   struct outgoing *outgoing; /* in the order in which they were begun */
   size_t n_outgoing, cap_outgoing;
+  struct parcels parcels; /* what those for other shards become with the commit; begun with the partition */
   size_t
       waiting_bytes; /* of deliveries, log entries, changed rooms and outgoing entries: about what the commit costs */
   struct arena scratch; /* valid until the entry is applied */
@@ -111,6 +113,8 @@ void outlet_collect(struct outlet *, uint64_t conn);
  * all. It may come when the stream is full for gateways, so whoever appends to another partition sees to it that what
  * he has under way there is bounded. */
 void effects_append(struct effects *, uint32_t partition, Heya__Bus__Entry *);
+/* A shard that is not ours does not get what was said to its partition: what can be said later should be. */
+bool effects_is_clogged(const struct effects *, uint32_t partition);
 /* Where the rooms of this id live. */
 uint32_t effects_partition_of(const struct effects *, const char *room);
 

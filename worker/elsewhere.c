@@ -193,6 +193,11 @@ void elsewhere_tell_lobby(struct room *room) {
   uint32_t free = ended ? 0 : seats_free(room);
   bool is_news = free != room->told_free;
   if (!ended && !is_news && !room->tell_again) return;
+  uint32_t to = effects_partition_of(room->effects, room->lobby);
+  if (!ended && effects_is_clogged(room->effects, to)) { /* told when it is not: partition_unclogged */
+    if (room->tell_again) room->told_free = NEVER_TOLD;  /* by the next owner too */
+    return;
+  }
   Heya__Bus__Entry entry = HEYA__BUS__ENTRY__INIT;
   Heya__Bus__Vacancy vacancy = HEYA__BUS__VACANCY__INIT;
   vacancy.room = room->id;
@@ -201,7 +206,7 @@ void elsewhere_tell_lobby(struct room *room) {
   entry.room = room->lobby;
   entry.body_case = HEYA__BUS__ENTRY__BODY_VACANCY;
   entry.vacancy = &vacancy;
-  effects_append(room->effects, effects_partition_of(room->effects, room->lobby), &entry);
+  effects_append(room->effects, to, &entry);
   room->told_free = free;
   room->tell_again = false;
   if (!ended && is_news) room_touch(room);

@@ -18,7 +18,7 @@ static uint64_t redis_us(const struct slot *slot, uint64_t monotonic_us) {
 }
 
 static void follow_clock(struct slot *slot, uint64_t now_us) {
-  struct store *store = slot->worker->store;
+  struct store *store = slot->shard->store;
   int64_t ahead_us = (int64_t)(store->ops->now_ms(store, slot_number(slot)) * 1000) - (int64_t)now_us;
   int64_t off_us = ahead_us - slot->ahead_us;
   if (!slot->followed_us || off_us > STEP_US || off_us < -STEP_US) {
@@ -35,11 +35,13 @@ static bool runs_frames(const struct slot *slot) {
   return slot->state == SLOT_LIVE && !slot->caution.on;
 }
 
-/* The slot with the earliest frame, and when that begins by the monotonic clock; NULL: there is none. */
-static struct slot *earliest(const struct worker *worker, uint64_t *at_us) {
+/* The slot with the earliest frame, and when that begins by the monotonic clock; NULL: there is none. Those that wait
+ * for a commit are passed over, as `waits` says. */
+static struct slot *earliest(const struct worker *worker, bool (*waits)(const struct shard *), uint64_t *at_us) {
   struct slot *first = NULL;
   for (uint32_t p = 0; p < worker->config.partitions; p++) {
     struct slot *slot = &worker->slots[p];
+    if (waits(slot->shard)) continue;
     uint64_t begin_us = runs_frames(slot) ? partition_next_frame_us(&slot->partition) : 0;
     if (begin_us == 0) continue;
     int64_t at = (int64_t)begin_us - slot->ahead_us;
@@ -65,27 +67,35 @@ static void observe(struct worker *worker, const struct partition_frame *frame, 
               F_U("length_us", length_us));
 }
 
+static bool is_full(const struct shard *shard) {
+  return shard->full;
+}
+
+static bool is_full_for_long(const struct shard *shard) {
+  return shard->full && shard->committing;
+}
+
 void loop_turn(struct worker *worker) {
-  struct store *store = worker->store;
-  uint64_t begin_us = store->ops->monotonic_us(store), now_us = begin_us, at_us;
+  uint64_t begin_us = worker_now_us(worker), now_us = begin_us, at_us = 0;
   struct slot *slot;
   for (uint32_t p = 0; p < worker->config.partitions; p++) {
     if (runs_frames(&worker->slots[p])) follow_clock(&worker->slots[p], now_us);
   }
-  while (!intake_is_full(worker) && now_us - begin_us < BUDGET_US && (slot = earliest(worker, &at_us)) &&
-         at_us <= now_us) {
+  for (uint32_t i = 0; i < worker->config.shards; i++) intake_is_full(&worker->shards[i]);
+  while (now_us - begin_us < BUDGET_US && (slot = earliest(worker, is_full, &at_us)) && at_us <= now_us) {
     struct partition_frame frame;
     partition_run_frame(&slot->partition, redis_us(slot, now_us), &frame);
-    uint64_t after_us = store->ops->monotonic_us(store);
+    uint64_t after_us = worker_now_us(worker);
     if (frame.report.ran) observe(worker, &frame, after_us - now_us);
     now_us = after_us;
+    intake_is_full(slot->shard);
   }
 }
 
 uint64_t loop_wait_us(struct worker *worker, uint64_t now_us, uint64_t most_us) {
-  uint64_t at_us;
-  if (worker->committing && intake_is_full(worker)) return most_us;
-  if (!earliest(worker, &at_us)) return most_us;
+  uint64_t at_us = 0;
+  for (uint32_t i = 0; i < worker->config.shards; i++) intake_is_full(&worker->shards[i]);
+  if (!earliest(worker, is_full_for_long, &at_us)) return most_us;
   uint64_t wait_us = at_us > now_us ? at_us - now_us : 0;
   return wait_us < most_us ? wait_us : most_us;
 }

@@ -12,6 +12,16 @@
 
 #include <unistd.h>
 
+/* Workers and gateways that live, as the last view of a shard said. */
+struct seen_name {
+  int what;
+  char id[64], address[64]; /* as in a view */
+};
+struct seen {
+  struct seen_name *names; /* owned */
+  size_t n;
+};
+
 struct program {
   struct server server;
   struct worker_options options;
@@ -21,6 +31,7 @@ struct program {
   size_t n_scripts;
   struct worker *worker;
   struct peers *peers;
+  struct seen seen[STORE_SHARDS_MAX];
   struct last_words *last_words;
   uint64_t stop_until_us; /* 0: not stopping */
 };
@@ -31,7 +42,7 @@ static uint64_t turn(void *arg) {
   struct program *program = arg;
   struct server *server = &program->server;
   uint64_t wait_us = worker_turn(program->worker);
-  uint64_t now_us = server->store->ops->monotonic_us(server->store);
+  uint64_t now_us = worker_now_us(program->worker);
   if (program->worker->state == WORKER_STOPPED) {
     server_finish(server, SERVER_EXIT_OK);
   } else if (program->worker->state == WORKER_FAILED) {
@@ -56,9 +67,8 @@ static const char *id(void *arg) {
 
 static void stop(void *arg) {
   struct program *program = arg;
-  struct store *store = program->server.store;
   log_info(&program->server.log, "draining");
-  program->stop_until_us = store->ops->monotonic_us(store) + program->options.server.drain_timeout_ms * 1000;
+  program->stop_until_us = worker_now_us(program->worker) + program->options.server.drain_timeout_ms * 1000;
   worker_stop(program->worker);
 }
 
@@ -85,18 +95,47 @@ static void on_peer_dead(void *arg, int what, const char *id) {
   }
 }
 
-static void on_view(void *arg, const struct store_view *view) {
-  struct program *program = arg;
+/* What a shard says of others, copied. */
+static void note_peers(struct seen *seen, const struct store_view *view, const char *self) {
   size_t n = 0;
-  struct peer_name *names = xcalloc(view->n_workers + view->n_gateways, sizeof *names);
+  seen->names = xrealloc(seen->names, (view->n_workers + view->n_gateways + 1) * sizeof *seen->names);
   for (size_t i = 0; i < view->n_workers; i++) {
     const struct store_worker *other = &view->workers[i];
-    if (strcmp(other->id, program->worker->config.id) == 0) continue;
-    names[n++] = (struct peer_name){.id = other->id, .address = other->address, .what = PEER_WORKER};
+    if (strcmp(other->id, self) == 0) continue;
+    struct seen_name *name = &seen->names[n++];
+    name->what = PEER_WORKER;
+    snprintf(name->id, sizeof name->id, "%s", other->id);
+    snprintf(name->address, sizeof name->address, "%s", other->address);
   }
   for (size_t i = 0; i < view->n_gateways; i++) {
-    names[n++] =
-        (struct peer_name){.id = view->gateways[i], .address = view->gateway_addresses[i], .what = PEER_GATEWAY};
+    struct seen_name *name = &seen->names[n++];
+    name->what = PEER_GATEWAY;
+    snprintf(name->id, sizeof name->id, "%s", view->gateways[i]);
+    snprintf(name->address, sizeof name->address, "%s", view->gateway_addresses[i]);
+  }
+  seen->n = n;
+}
+
+static bool is_named(const struct peer_name *names, size_t n, const struct seen_name *name) {
+  for (size_t i = 0; i < n; i++) {
+    if (names[i].what == name->what && strcmp(names[i].id, name->id) == 0) return true;
+  }
+  return false;
+}
+
+/* Who lives on any shard is watched. */
+static void on_view(void *arg, uint32_t shard, const struct store_view *view) {
+  struct program *program = arg;
+  size_t n = 0, most = 0;
+  note_peers(&program->seen[shard], view, program->worker->config.id);
+  for (uint32_t i = 0; i < STORE_SHARDS_MAX; i++) most += program->seen[i].n;
+  struct peer_name *names = xcalloc(most, sizeof *names);
+  for (uint32_t i = 0; i < STORE_SHARDS_MAX; i++) {
+    for (size_t j = 0; j < program->seen[i].n; j++) {
+      const struct seen_name *name = &program->seen[i].names[j];
+      if (i > 0 && is_named(names, n, name)) continue;
+      names[n++] = (struct peer_name){.id = name->id, .address = name->address, .what = name->what};
+    }
   }
   peers_update(program->peers, names, n);
   program->counters.peers = peers_connected(program->peers);
@@ -150,13 +189,14 @@ static bool open_worker(struct program *program) {
   struct worker_config config = {.version = SERVER_VERSION,
                                  .pid = getpid(),
                                  .partitions = (uint32_t)program->options.server.partitions,
+                                 .shards = 1,
                                  .lease_ms = program->options.lease_ms,
                                  .pace_us = program->options.server.pace_us};
   make_id(program, config.id);
   snprintf(config.address, sizeof config.address, "%s", server->peer_address);
   if (gethostname(config.host, sizeof config.host - 1) != 0) snprintf(config.host, sizeof config.host, "unknown");
   snprintf(server->log.process, sizeof server->log.process, "worker %s", config.id);
-  program->worker = worker_create(&config, server->store, &program->kinds, &program->counters, &server->log);
+  program->worker = worker_create(&config, &server->store, &program->kinds, &program->counters, &server->log);
   program->peers = peers_create(server->loop, on_peer_dead, program, &server->log);
   program->worker->observer = (struct worker_observer){.view = on_view, .arg = program};
   program->last_words = last_words_open(server->loop, server->options->redis, server->options->prefix, config.id,
@@ -179,6 +219,7 @@ int main(int argc, char **argv) {
   watchdog_close();
   last_words_close(program.last_words);
   peers_destroy(program.peers);
+  for (uint32_t i = 0; i < STORE_SHARDS_MAX; i++) free(program.seen[i].names);
   server_close_outside(server);
   worker_destroy(program.worker);
   server_close(server);

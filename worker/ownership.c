@@ -38,13 +38,13 @@ void slot_drop(struct slot *slot, const char *reason) {
   slot->state = SLOT_FREE;
 }
 
-void ownership_hurry(struct worker *worker) {
-  worker->renew_at_us = 0;
+void ownership_hurry(struct shard *shard) {
+  shard->renew_at_us = 0;
 }
 
-static void view_within(struct worker *worker, uint64_t wait_us) {
-  uint64_t at_us = worker->store->ops->monotonic_us(worker->store) + wait_us;
-  if (worker->renew_at_us > at_us) worker->renew_at_us = at_us;
+static void view_within(struct shard *shard, uint64_t wait_us) {
+  uint64_t at_us = worker_now_us(shard->worker) + wait_us;
+  if (shard->renew_at_us > at_us) shard->renew_at_us = at_us;
 }
 
 /* ---- claim and load ---- */
@@ -95,7 +95,7 @@ void slot_loaded(struct slot *slot, bool ok) {
     caution_close(slot);
     partition_close(&slot->partition);
     slot->state = SLOT_FREE;
-    slot->retry_at_us = worker->store->ops->monotonic_us(worker->store) + RENEW_RETRY_US;
+    slot->retry_at_us = worker_now_us(worker) + RENEW_RETRY_US;
     return;
   }
   slot->state = SLOT_LIVE;
@@ -105,7 +105,7 @@ void slot_loaded(struct slot *slot, bool ok) {
     partition_resync(&slot->partition);
     slot->resync = RESYNC_TOLD;
   }
-  slot->since_ms = worker->store->ops->now_ms(worker->store, slot_number(slot));
+  slot->since_ms = slot->shard->store->ops->now_ms(slot->shard->store, slot_number(slot));
   log_info(worker->log, "partition_live", F_U("partition", slot_number(slot)), F_U("epoch", slot->epoch),
            F_U("rooms", repository_count(&slot->partition.repository)));
 }
@@ -116,15 +116,31 @@ static void on_loaded(void *arg, enum store_result result) {
   if (!ok || !caution_load(slot)) slot_loaded(slot, ok);
 }
 
+static void on_parcel(void *arg, uint32_t to, struct stream_id number, struct bytes batch) {
+  struct slot *slot = arg;
+  if (!slot->abandon) parcels_load(&slot->partition.effects.parcels, to, number, batch);
+}
+
+/* What it has said to others and they may not have heard comes before all that it will say. */
+static void on_outbox(void *arg, enum store_result result) {
+  struct slot *slot = arg;
+  struct store *store = slot->shard->store;
+  if (result != STORE_OK || slot->abandon) {
+    slot_loaded(slot, false);
+    return;
+  }
+  store->ops->load(store, slot_number(slot), on_room, on_loaded, slot);
+}
+
 static void on_claimed(void *arg, enum store_result result, const struct store_claimed *claimed) {
   struct slot *slot = arg;
   struct worker *worker = slot->worker;
   if (result != STORE_OK || slot->abandon) {
     slot->state = SLOT_FREE;
-    uint64_t now_us = worker->store->ops->monotonic_us(worker->store);
+    uint64_t now_us = worker_now_us(worker);
     if (result == STORE_DENIED) worker->metrics->claims_denied++;
     if (result == STORE_FAILED || result == STORE_BROKEN) slot->retry_at_us = now_us + 10 * RENEW_RETRY_US;
-    view_within(worker, RENEW_EXPECT_US); /* not at once: who is denied for good must not spin */
+    view_within(slot->shard, RENEW_EXPECT_US); /* not at once: who is denied for good must not spin */
     return;
   }
   worker->metrics->claims++;
@@ -133,20 +149,27 @@ static void on_claimed(void *arg, enum store_result result, const struct store_c
   partition_open(&slot->partition, claimed->epoch, claimed->done);
   for (size_t i = 0; i < claimed->n_blames; i++) partition_condemn(&slot->partition, &claimed->blames[i]);
   caution_open(slot, claimed);
-  worker->store->ops->load(worker->store, slot_number(slot), on_room, on_loaded, slot);
+  struct store *store = slot->shard->store;
+  if (worker->config.shards > 1) {
+    store->ops->outbox(store, slot_number(slot), on_parcel, on_outbox, slot);
+  } else {
+    store->ops->load(store, slot_number(slot), on_room, on_loaded, slot);
+  }
 }
 
 static void claim(struct slot *slot, const struct store_owner *seen) {
   struct worker *worker = slot->worker;
-  if (slot->retry_at_us > worker->store->ops->monotonic_us(worker->store)) return;
+  if (slot->retry_at_us > worker_now_us(worker)) return;
   slot->state = SLOT_CLAIMING;
   slot->abandon = false;
-  worker->store->ops->claim(worker->store, slot_number(slot), worker->config.id, seen, on_claimed, slot);
+  slot->shard->store->ops->claim(slot->shard->store, slot_number(slot), worker->config.id, seen, on_claimed, slot);
 }
 
-void ownership_freed(struct worker *worker, uint32_t partition, uint64_t epoch) {
+void ownership_freed(struct shard *shard, uint32_t partition, uint64_t epoch) {
+  struct worker *worker = shard->worker;
   struct slot *slot = &worker->slots[partition];
-  if (worker->state != WORKER_RUNNING || !worker->initialised || slot->state != SLOT_FREE) return;
+  if (worker->state != WORKER_RUNNING || !shard->initialised || slot->state != SLOT_FREE || slot->shard != shard)
+    return;
   worker->metrics->woken++;
   claim(slot, &(struct store_owner){.epoch = epoch});
 }
@@ -158,18 +181,19 @@ static void on_released(void *arg, enum store_result result) {
   if (slot->state != SLOT_RELEASING) return;
   if (result == STORE_OK) slot->worker->metrics->releases++;
   slot->state = SLOT_FREE;
-  ownership_hurry(slot->worker);
+  ownership_hurry(slot->shard);
 }
 
-void ownership_release_clean(struct worker *worker) {
-  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+void ownership_release_clean(struct shard *shard) {
+  struct worker *worker = shard->worker;
+  for (uint32_t p = shard->number; p < worker->config.partitions; p += worker->config.shards) {
     struct slot *slot = &worker->slots[p];
     if (slot->state != SLOT_LEAVING || slot->commit_epoch || effects_any(&slot->partition.effects)) continue;
     caution_close(slot);
     partition_close(&slot->partition);
     slot->state = SLOT_RELEASING;
     log_info(worker->log, "partition_released", F_U("partition", p), F_U("epoch", slot->epoch));
-    worker->store->ops->release(worker->store, p, worker->config.id, slot->epoch, slot->successor, on_released, slot);
+    shard->store->ops->release(shard->store, p, worker->config.id, slot->epoch, slot->successor, on_released, slot);
   }
 }
 
@@ -190,7 +214,8 @@ static size_t index_in(const char *const *workers, size_t n, const char *worker)
 }
 
 /* owners[p] is an index into the returned list of workers that want partitions. The caller frees it. */
-static const char **assign(const struct store_view *view, uint32_t partitions, size_t *owners) {
+static const char **assign(const struct store_view *view, uint32_t partitions, struct assignment_part part,
+                           size_t *owners) {
   const char **wanting = xcalloc(view->n_workers, sizeof *wanting);
   size_t n = 0;
   for (size_t i = 0; i < view->n_workers; i++) {
@@ -198,7 +223,7 @@ static const char **assign(const struct store_view *view, uint32_t partitions, s
   }
   size_t *current = xcalloc(partitions, sizeof *current);
   for (uint32_t p = 0; p < partitions; p++) current[p] = index_in(wanting, n, view->owners[p].worker);
-  assignment_compute(wanting, n, partitions, current, owners);
+  assignment_compute(wanting, n, partitions, part, current, owners);
   free(current);
   return wanting;
 }
@@ -212,8 +237,8 @@ static void keep_own(struct slot *slot, const struct store_owner *owner, const c
   if (slot->state == SLOT_FREE && !stopping) claim(slot, owner);
   if (slot->state == SLOT_FREE && stopping) {
     slot->state = SLOT_RELEASING;
-    worker->store->ops->release(worker->store, slot_number(slot), worker->config.id, owner->epoch, heir, on_released,
-                                slot);
+    struct store *store = slot->shard->store;
+    store->ops->release(store, slot_number(slot), worker->config.id, owner->epoch, heir, on_released, slot);
   }
   if (slot->state == SLOT_LIVE && (stopping || (!wanted && now_ms > slot->since_ms + SETTLE_MS))) {
     slot->state = SLOT_LEAVING;
@@ -222,13 +247,13 @@ static void keep_own(struct slot *slot, const struct store_owner *owner, const c
   if (slot->state == SLOT_LEAVING) snprintf(slot->successor, sizeof slot->successor, "%s", wanted ? "" : heir);
 }
 
-void ownership_forgive(struct worker *worker) {
-  uint64_t now_us = worker->store->ops->monotonic_us(worker->store);
-  worker->lapsed_are_alive_until_us = now_us + worker->config.lease_ms * 1000;
+void ownership_forgive(struct shard *shard) {
+  const struct worker *worker = shard->worker;
+  shard->lapsed_are_alive_until_us = worker_now_us(worker) + worker->config.lease_ms * 1000;
 }
 
-static bool is_forgiving(const struct worker *worker) {
-  return worker->store->ops->monotonic_us(worker->store) < worker->lapsed_are_alive_until_us;
+static bool is_forgiving(const struct shard *shard) {
+  return worker_now_us(shard->worker) < shard->lapsed_are_alive_until_us;
 }
 
 /* Redis says it is not ours. */
@@ -241,12 +266,12 @@ static void take_others(struct slot *slot, const struct store_owner *owner, bool
   }
   if (slot->state != SLOT_FREE || worker->state != WORKER_RUNNING) return;
   bool is_free = owner->worker[0] == '\0';
-  bool is_orphan = !is_free && !has_lease(view, owner->worker) && !(owner->lapsed && is_forgiving(worker));
+  bool is_orphan = !is_free && !has_lease(view, owner->worker) && !(owner->lapsed && is_forgiving(slot->shard));
   bool for_all = is_free && owner->freed_ms && view->now_ms > owner->freed_ms + FREE_FOR_ALL_MS;
   if ((wanted && (is_free || is_orphan)) || for_all) {
     claim(slot, owner);
   } else if (wanted) {
-    worker->expecting = true;
+    slot->shard->expecting = true;
   }
 }
 
@@ -256,24 +281,26 @@ static void on_absent(void *arg, const char *gateway) {
 }
 
 static void on_view(void *arg, enum store_result result, const struct store_view *view) {
-  struct worker *worker = arg;
-  uint64_t now_us = worker->store->ops->monotonic_us(worker->store);
-  worker->renewing = false;
+  struct shard *shard = arg;
+  struct worker *worker = shard->worker;
+  struct assignment_part part = {.number = shard->number, .of = worker->config.shards};
+  uint64_t now_us = worker_now_us(worker);
+  shard->renewing = false;
   if (result != STORE_OK || view->n_owners != worker->config.partitions) {
-    worker->renew_at_us = now_us + RENEW_RETRY_US;
+    shard->renew_at_us = now_us + RENEW_RETRY_US;
     worker->metrics->renewals_failed++;
     log_warn(worker->log, "renew_failed", F_S("result", store_result_name(result)));
     return;
   }
-  if (worker->renewed_at_us && now_us - worker->renewed_at_us > worker->config.lease_ms * 1000)
-    ownership_forgive(worker);
-  worker->renewed_at_us = now_us;
-  worker->renewed = true;
-  worker->expecting = false;
-  if (worker->observer.view) worker->observer.view(worker->observer.arg, view);
+  if (shard->renewed_at_us && now_us - shard->renewed_at_us > worker->config.lease_ms * 1000)
+    ownership_forgive(shard);
+  shard->renewed_at_us = now_us;
+  shard->renewed = true;
+  shard->expecting = false;
+  if (worker->observer.view) worker->observer.view(worker->observer.arg, shard->number, view);
   size_t *owners = xcalloc(worker->config.partitions, sizeof *owners);
-  const char **wanting = assign(view, worker->config.partitions, owners);
-  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+  const char **wanting = assign(view, worker->config.partitions, part, owners);
+  for (uint32_t p = shard->number; p < worker->config.partitions; p += worker->config.shards) {
     struct slot *slot = &worker->slots[p];
     const struct store_owner *owner = &view->owners[p];
     const char *heir = owners[p] == ASSIGNMENT_NOBODY ? "" : wanting[owners[p]];
@@ -286,7 +313,7 @@ static void on_view(void *arg, enum store_result result, const struct store_view
       partition_check_gateways(&slot->partition, view->gateways, view->n_gateways, view->now_ms, on_absent, worker);
     }
   }
-  if (worker->expecting) view_within(worker, RENEW_EXPECT_US);
+  if (shard->expecting) view_within(shard, RENEW_EXPECT_US);
   free(wanting);
   free(owners);
 }
@@ -298,39 +325,58 @@ static void on_suspected(void *arg, enum store_result result) {
 
 void worker_suspect(struct worker *worker, const char *worker_id) {
   worker->metrics->suspicions++;
-  worker->store->ops->suspect(worker->store, worker_id, on_suspected, worker);
-}
-
-void worker_suspect_gateway(struct worker *worker, const char *gateway_id) {
-  worker->metrics->suspicions++;
-  worker->store->ops->gateway_suspect(worker->store, gateway_id, on_suspected, worker);
-}
-
-static void count_holdings(struct worker *worker) {
-  struct worker_metrics *metrics = worker->metrics;
-  metrics->partitions = metrics->rooms = metrics->members = metrics->ticking = 0;
-  for (uint32_t p = 0; p < worker->config.partitions; p++) {
-    const struct slot *slot = &worker->slots[p];
-    if (slot->state != SLOT_LIVE && slot->state != SLOT_LEAVING) continue;
-    metrics->partitions++;
-    metrics->rooms += repository_count(&slot->partition.repository);
-    metrics->ticking += slot->partition.frames_due.n;
-    for (size_t i = 0; i < slot->partition.effects.n_outlets; i++) {
-      metrics->members += slot->partition.effects.outlets[i]->bound;
-    }
+  for (uint32_t i = 0; i < worker->config.shards; i++) {
+    struct shard *shard = &worker->shards[i];
+    shard->store->ops->suspect(shard->store, worker_id, on_suspected, shard);
   }
 }
 
-void ownership_turn(struct worker *worker) {
-  struct store *store = worker->store;
-  uint64_t now_us = store->ops->monotonic_us(store);
-  if (worker->renewing || worker->retiring || !worker->initialised || now_us < worker->renew_at_us) return;
+/* One that is dead anywhere gives itself up everywhere, and one that has died cannot. */
+void worker_suspect_gateway(struct worker *worker, const char *gateway_id) {
+  worker->metrics->suspicions++;
+  for (uint32_t i = 0; i < worker->config.shards; i++) {
+    struct shard *shard = &worker->shards[i];
+    shard->store->ops->gateway_suspect(shard->store, gateway_id, on_suspected, shard);
+  }
+}
+
+/* All of it, for metrics; and what is on this shard, for its record of us. */
+static void count_holdings(const struct shard *shard, uint32_t *partitions, uint64_t *rooms) {
+  struct worker *worker = shard->worker;
+  struct worker_metrics *metrics = worker->metrics;
+  metrics->partitions = metrics->rooms = metrics->members = metrics->ticking = 0;
+  metrics->outbox_parcels = metrics->outbox_bytes = metrics->redis = 0;
+  for (uint32_t i = 0; i < worker->config.shards; i++) metrics->redis += worker->shards[i].renewed;
+  *partitions = 0;
+  *rooms = 0;
+  for (uint32_t p = 0; p < worker->config.partitions; p++) {
+    const struct slot *slot = &worker->slots[p];
+    if (slot->state != SLOT_LIVE && slot->state != SLOT_LEAVING) continue;
+    size_t n = repository_count(&slot->partition.repository);
+    metrics->partitions++;
+    metrics->rooms += n;
+    metrics->ticking += slot->partition.frames_due.n;
+    metrics->outbox_parcels += slot->partition.effects.parcels.n;
+    metrics->outbox_bytes += slot->partition.effects.parcels.bytes;
+    for (size_t i = 0; i < slot->partition.effects.n_outlets; i++) {
+      metrics->members += slot->partition.effects.outlets[i]->bound;
+    }
+    if (slot->shard != shard) continue;
+    ++*partitions;
+    *rooms += n;
+  }
+}
+
+void ownership_turn(struct shard *shard) {
+  struct worker *worker = shard->worker;
+  struct store *store = shard->store;
+  uint64_t now_us = worker_now_us(worker);
+  if (shard->renewing || shard->retiring || !shard->initialised || now_us < shard->renew_at_us) return;
   uint64_t interval_us = worker->config.lease_ms * 1000 / 3;
   if (interval_us > RENEW_MAX_US) interval_us = RENEW_MAX_US;
-  if (worker->expecting) interval_us = RENEW_EXPECT_US;
-  worker->renew_at_us = now_us + interval_us;
-  worker->renewing = true;
-  count_holdings(worker);
+  if (shard->expecting) interval_us = RENEW_EXPECT_US;
+  shard->renew_at_us = now_us + interval_us;
+  shard->renewing = true;
   struct store_worker_info info = {
       .id = worker->config.id,
       .host = worker->config.host,
@@ -338,14 +384,13 @@ void ownership_turn(struct worker *worker) {
       .version = worker->config.version,
       .pid = worker->config.pid,
       .lease_ms = worker->config.lease_ms,
-      .n_partitions = (uint32_t)worker->metrics->partitions,
-      .n_rooms = worker->metrics->rooms,
       .draining = worker->state == WORKER_STOPPING,
   };
-  store->ops->renew(store, &info, on_view, worker);
+  count_holdings(shard, &info.n_partitions, &info.n_rooms);
+  store->ops->renew(store, &info, on_view, shard);
 }
 
-uint64_t ownership_wait_us(const struct worker *worker, uint64_t now_us) {
-  if (worker->renewing || worker->retiring || !worker->initialised) return RENEW_MAX_US;
-  return worker->renew_at_us > now_us ? worker->renew_at_us - now_us : 0;
+uint64_t ownership_wait_us(const struct shard *shard, uint64_t now_us) {
+  if (shard->renewing || shard->retiring || !shard->initialised) return RENEW_MAX_US;
+  return shard->renew_at_us > now_us ? shard->renew_at_us - now_us : 0;
 }

@@ -13,6 +13,7 @@
 
 void partition_open(struct partition *partition, uint64_t epoch, struct stream_id done) {
   effects_init(&partition->effects, partition->number, epoch);
+  parcels_init(&partition->effects.parcels, partition->shards);
   partition->effects.partitions = partition->partitions;
   partition->effects.scene = partition->scene;
   partition->effects.entry = done;
@@ -280,6 +281,18 @@ void partition_ask_time(struct partition *partition, uint64_t now_ms, uint64_t m
   partition->time_asked = true;
   partition->time_asked_us = monotonic_us;
   partition->time_due_ms = partition_next_due_ms(partition);
+}
+
+static bool has_lobby_on(const struct partition *partition, const struct room *room, uint32_t shard) {
+  return room->lobby[0] && effects_partition_of(&partition->effects, room->lobby) % partition->shards == shard;
+}
+
+void partition_unclogged(struct partition *partition, uint32_t shard) {
+  struct room *room, *next;
+  HASH_ITER(hh, partition->repository.rooms, room, next) {
+    if (!has_lobby_on(partition, room, shard)) continue; /* cppcheck-suppress uninitvar ; HASH_ITER sets it */
+    elsewhere_tell_lobby(room);
+  }
 }
 
 static void say_gone(struct partition *partition, struct outlet *outlet) {

@@ -22,6 +22,7 @@ struct worker_metrics;
 struct partition {
   uint32_t number;
   uint32_t partitions; /* of the deployment; 0: rooms are not checked to belong here */
+  uint32_t shards;     /* likewise; 0 is 1 */
   const struct kind_registry *kinds;
   struct log *log;
   struct worker_metrics *metrics;
@@ -83,6 +84,9 @@ struct partition_frame {
   uint64_t number;
 };
 void partition_run_frame(struct partition *, uint64_t now_us, struct partition_frame *);
+
+/* That shard gets again what is said to it: rooms whose lobby is there say what they held back. */
+void partition_unclogged(struct partition *, uint32_t shard);
 
 /* A gateway is dead: says so in the partition's own stream, once, if any member is bound to it. */
 void partition_gateway_gone(struct partition *, const char *gateway);

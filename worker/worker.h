@@ -9,7 +9,11 @@
  *   intake.c     one blocking read over all partitions that are live
  *   loop.c       the frames of rooms that tick
  *   commit.c     freezing the effects of all partitions into one commit, one in flight at a time
+ *   forward.c    what partitions say to those of another shard
  *   caution.c    single steps, where owners died in a row
+ *
+ * Where a deployment has several Redis (shards), all of this is done for each of them by itself: leases, views,
+ * claims, reads, commits. Nothing that happens to one concerns the partitions of another.
  *
  * After any doubt (a lost connection, a commit without an answer) a partition's memory is dropped and the partition
  * is claimed again: the one recovery path.
@@ -22,6 +26,7 @@
 #include "common/store.h"
 #include "proto/arena.h"
 #include "worker/caution.h"
+#include "worker/forward.h"
 #include "worker/kinds/registry.h"
 #include "worker/partition.h"
 #include "worker/worker_metrics.h"
@@ -51,6 +56,7 @@ struct stranded {
 
 struct slot {
   struct worker *worker;
+  struct shard *shard; /* where it is */
   enum slot_state state;
   uint64_t epoch;                     /* while not FREE or CLAIMING */
   uint64_t since_ms;                  /* Redis's clock when it became LIVE */
@@ -75,27 +81,25 @@ struct worker_config {
   const char *version;
   int64_t pid;
   uint32_t partitions;
+  uint32_t shards; /* 0 is 1 */
   uint64_t lease_ms;
   uint64_t pace_us; /* see common/pace.h */
 };
 
-/* Whoever drives the worker may watch its peers, which the core cannot: it is told of each view of the deployment. */
+/* Whoever drives the worker may watch its peers, which the core cannot: it is told of each view of a shard. */
 struct worker_observer {
-  void (*view)(void *arg, const struct store_view *);
+  void (*view)(void *arg, uint32_t shard, const struct store_view *);
   void *arg;
 };
 
 enum worker_state { WORKER_STARTING, WORKER_RUNNING, WORKER_STOPPING, WORKER_STOPPED, WORKER_FAILED };
 
-struct worker {
-  struct worker_config config;
-  struct store *store; /* not owned */
-  struct log *log;
-  struct worker_metrics *metrics;
-  const struct kind_registry *kinds;
-  struct worker_observer observer; /* view NULL: none */
-  enum worker_state state;
-  char failure[256];              /* WORKER_FAILED: what to tell whoever started it */
+/* One Redis of the deployment: what this worker does there, and no other one has a part in. Its partitions are those
+ * whose number leaves `number` when divided by the shards. */
+struct shard {
+  struct worker *worker;
+  uint32_t number;
+  struct store *store;            /* not owned */
   bool joined;                    /* the checks at start were passed once */
   uint64_t init_at_us;            /* they are not tried before */
   bool initialising, initialised; /* of this connection */
@@ -104,31 +108,54 @@ struct worker {
   uint64_t renewed_at_us;             /* when the last renewal was answered */
   uint64_t lapsed_are_alive_until_us; /* see ownership.c */
   bool expecting;                     /* a partition that should be ours is held by somebody who will release it */
-  bool retiring;
+  bool retiring, retired;             /* at the end */
   bool reading, wake_wanted;
   size_t reading_n;    /* so many partitions are in the read */
+  uint64_t n_reads;    /* answered */
   bool read_refused;   /* the last one, and it was no partition's fault */
   uint64_t read_at_us; /* not read before, after an error */
   struct pace reads;
-  bool reading_singly; /* one partition at a time, to find the one that cannot be read; */
-  uint32_t read_next;  /* from here on */
+  bool reading_singly;    /* one partition at a time, to find the one that cannot be read; */
+  uint32_t read_next;     /* from here on */
+  uint64_t waiting_bytes; /* of effects, when that was last looked at; */
+  bool full;              /* too much then, see intake_is_full */
   bool committing;
   struct pace commits; /* of what no read brought: frames, timers */
   bool commit_waits;   /* for its pace */
   uint64_t commit_sent_us;
   uint64_t commit_refused_us; /* when the last one was; 0: it was not */
-  struct slot *slots;         /* one per partition of the deployment */
-  struct slot *noting;        /* whose turn it is to be cautious, see worker/caution.h; NULL: nobody's */
-  struct scene scene;         /* of all of them: one thread */
+  struct forwarding forwarding;
+};
+
+struct worker {
+  struct worker_config config;
+  struct shard *shards; /* config.shards of them */
+  struct log *log;
+  struct worker_metrics *metrics;
+  const struct kind_registry *kinds;
+  struct worker_observer observer; /* view NULL: none */
+  enum worker_state state;
+  char failure[512]; /* WORKER_FAILED: what to tell whoever started it */
+  char cluster[33];  /* the deployment, as the first shard that was reached says; "": none was */
+  uint64_t created_us;
+  struct slot *slots;  /* one per partition of the deployment */
+  struct slot *noting; /* whose turn it is to be cautious, see worker/caution.h; NULL: nobody's */
+  struct scene scene;  /* of all of them: one thread */
   struct log_limit read_limit;
   struct log_limit slow_limit;
+  struct log_limit forward_limit;
   struct arena frozen; /* what a commit points to */
 };
 
-/* The store's on_ready becomes the worker's. */
-struct worker *worker_create(const struct worker_config *, struct store *, const struct kind_registry *,
+static inline uint64_t worker_now_us(const struct worker *worker) {
+  const struct store *store = worker->shards[0].store;
+  return store->ops->monotonic_us(store);
+}
+
+/* As many stores as the config says shards, in order. Their on_ready becomes the worker's. */
+struct worker *worker_create(const struct worker_config *, struct store *const *, const struct kind_registry *,
                              struct worker_metrics *, struct log *);
-/* The store must be destroyed before: its callbacks point here. */
+/* The stores must be destroyed before: their callbacks point here. */
 void worker_destroy(struct worker *);
 
 /* Does what can be done now. Returns in how many microseconds it wants to be called at the latest. */
@@ -147,12 +174,12 @@ bool worker_ready(const struct worker *, struct buf *reason);
 
 /* ---- between the files of the worker ---- */
 
-void ownership_turn(struct worker *);
-uint64_t ownership_wait_us(const struct worker *, uint64_t now_us);
+void ownership_turn(struct shard *);
+uint64_t ownership_wait_us(const struct shard *, uint64_t now_us);
 /* Somebody released a partition for us, in this epoch. */
-void ownership_freed(struct worker *, uint32_t partition, uint64_t epoch);
-/* Redis was away, or we were: so may others have been. */
-void ownership_forgive(struct worker *);
+void ownership_freed(struct shard *, uint32_t partition, uint64_t epoch);
+/* This Redis was away, or we were: so may others have been. */
+void ownership_forgive(struct shard *);
 /* Throws the slot's memory away. It becomes FREE, and is claimed again when Redis says it is ours. */
 void slot_drop(struct slot *, const char *reason);
 /* A key of this room has the wrong type: it is to be written whole after the next load, or its members are to be told
@@ -162,21 +189,21 @@ void slot_heal(struct slot *, const char *room);
 void slot_load(struct slot *, const char *id, struct bytes image, uint64_t tomb_until_ms);
 void slot_loaded(struct slot *, bool ok);
 /* Soon: a view is needed. */
-void ownership_hurry(struct worker *);
+void ownership_hurry(struct shard *);
 /* LEAVING slots that are clean are released. */
-void ownership_release_clean(struct worker *);
+void ownership_release_clean(struct shard *);
 uint32_t slot_number(const struct slot *);
 
-void intake_turn(struct worker *);
+void intake_turn(struct shard *);
 /* Until it reads again; at most `most_us`. */
-uint64_t intake_wait_us(const struct worker *, uint64_t now_us, uint64_t most_us);
-/* So much waits for a commit that nothing may add to it. */
-bool intake_is_full(struct worker *);
+uint64_t intake_wait_us(const struct shard *, uint64_t now_us, uint64_t most_us);
+/* So much waits for a commit of this shard that nothing may add to it. */
+bool intake_is_full(struct shard *);
 void loop_turn(struct worker *);
 /* Until the next frame; at most `most_us`. */
 uint64_t loop_wait_us(struct worker *, uint64_t now_us, uint64_t most_us);
-void commit_turn(struct worker *);
+void commit_turn(struct shard *);
 /* Until what waits is committed; at most `most_us`. */
-uint64_t commit_wait_us(const struct worker *, uint64_t now_us, uint64_t most_us);
+uint64_t commit_wait_us(const struct shard *, uint64_t now_us, uint64_t most_us);
 
 #endif

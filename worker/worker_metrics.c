@@ -14,6 +14,7 @@
 
 static const struct metric_row rows[] = {
     GAUGE(partitions, "Partitions owned and loaded."),
+    GAUGE(redis, "Redis of the deployment on which the lease is held."),
     GAUGE(rooms, "Rooms in memory."),
     GAUGE(peers, "Workers and gateways that a connection is held to, to notice their death."),
     GAUGE(members, "Connected members of the rooms in memory."),
@@ -32,6 +33,9 @@ static const struct metric_row rows[] = {
     COUNTER(commits_fenced, "Segments refused because the partition has another owner."),
     COUNTER(commits_lost, "Commits whose answer was lost."),
     COUNTER(commits_failed, "Commits refused by Redis."),
+    COUNTER(forwarded, "Batches of entries brought to partitions of another Redis."),
+    GAUGE(outbox_parcels, "Of those that are still to be brought, or to be answered."),
+    GAUGE(outbox_bytes, "The same in bytes; over 16 MB a partition takes no more entries."),
     COUNTER(claims, "Partitions claimed."),
     COUNTER(claims_denied, "Claims that somebody else was faster with."),
     COUNTER(cautious_steps, "Steps noted in Redis before they were made, in partitions whose owners died in a row."),

@@ -5,10 +5,11 @@
 #include "common/metric.h"
 
 struct worker_metrics {
-  uint64_t partitions, rooms, members, peers;
+  uint64_t partitions, rooms, members, peers, redis;
   uint64_t entries, bad_entries, commands, duplicates, deliveries;
   uint64_t reads, reads_failed, renewals_failed, read_pauses, waiting_bytes; /* the last a gauge */
   uint64_t commits, commits_fenced, commits_lost, commits_failed, segments;
+  uint64_t forwarded, outbox_parcels, outbox_bytes; /* the last two gauges */
   uint64_t claims, claims_denied, cautious_steps, woken, releases, dropped, suspicions;
   uint64_t resumed;
   uint64_t rooms_opened, rooms_ended, rooms_loaded, rooms_unreadable, rooms_failed, rolled_back;

@@ -114,7 +114,7 @@ static void start_worker(struct sim_process *process) {
       .version = "sim", .partitions = plan->partitions, .lease_ms = plan->lease_ms, .pace_us = plan->pace_us};
   snprintf(config.id, sizeof config.id, "%s", process->name);
   process->worker =
-      worker_create(&config, &process->store->base, ledger_kinds(process->sim), &process->worker_metrics, NULL);
+      worker_create(&config, (struct store *[]){&process->store->base}, ledger_kinds(process->sim), &process->worker_metrics, NULL);
 }
 
 static void start_gateway(struct sim_process *process) {

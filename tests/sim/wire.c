@@ -26,14 +26,14 @@ static void frame_drop(struct frame *frame) {
 
 /* ---- down ---- */
 
-struct parcel {
+struct wired {
   struct wire *wire;
   struct bytes bytes;
 };
 
-static struct parcel *parcel_make(struct wire *wire, struct bytes bytes) {
-  struct parcel *parcel = sim_alloc(wire->sim, sizeof *parcel);
-  *parcel = (struct parcel){.wire = wire, .bytes = sim_copy(wire->sim, bytes)};
+static struct wired *parcel_make(struct wire *wire, struct bytes bytes) {
+  struct wired *parcel = sim_alloc(wire->sim, sizeof *parcel);
+  *parcel = (struct wired){.wire = wire, .bytes = sim_copy(wire->sim, bytes)};
   return parcel;
 }
 
@@ -48,7 +48,7 @@ static uint64_t down_time(struct wire *wire) {
 }
 
 static void reach_client(void *arg) {
-  struct parcel *parcel = arg;
+  struct wired *parcel = arg;
   struct wire *wire = parcel->wire;
   if (!wire->hung_up) wire->handler.message(wire->handler.arg, parcel->bytes);
 }
@@ -107,13 +107,13 @@ static uint64_t up_time(struct wire *wire) {
 }
 
 static void on_message(void *arg) {
-  struct parcel *parcel = arg;
+  struct wired *parcel = arg;
   struct wire *wire = parcel->wire;
   if (wire->session && !wire->closing) session_message(wire->session, parcel->bytes);
 }
 
 static void reach_gateway(void *arg) {
-  struct parcel *parcel = arg;
+  struct wired *parcel = arg;
   struct wire *wire = parcel->wire;
   if (wire->lost_after_us && wire->sim->now_us > wire->lost_after_us) return;
   process_post(wire->gateway, on_message, parcel);

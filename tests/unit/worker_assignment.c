@@ -9,6 +9,8 @@
 #define WORKERS_MAX    9
 #define PARTITIONS_MAX 256
 
+static const struct assignment_part WHOLE = {.of = 1};
+
 struct crew {
   char ids[WORKERS_MAX][24];
   const char *list[WORKERS_MAX];
@@ -30,7 +32,7 @@ static void owners_of(const char *const *workers, size_t n, uint32_t partitions,
       if (strcmp(workers[w], owners[p]) == 0) current[p] = w;
     }
   }
-  assignment_compute(workers, n, partitions, current, indices);
+  assignment_compute(workers, n, partitions, WHOLE, current, indices);
   for (uint32_t p = 0; p < partitions; p++) {
     cr_assert_lt(indices[p], n);
     owners[p] = workers[indices[p]];
@@ -39,7 +41,7 @@ static void owners_of(const char *const *workers, size_t n, uint32_t partitions,
 
 Test(assignment, without_workers_nobody_owns) {
   size_t owners[4] = {0};
-  assignment_compute(NULL, 0, 4, (const size_t[4]){0}, owners);
+  assignment_compute(NULL, 0, 4, WHOLE, (const size_t[4]){0}, owners);
   for (size_t p = 0; p < 4; p++) cr_assert_eq(owners[p], ASSIGNMENT_NOBODY);
 }
 
@@ -51,7 +53,7 @@ Test(assignment, loads_differ_by_at_most_one) {
       for (uint32_t partitions = 1; partitions <= PARTITIONS_MAX; partitions += seed % 7 + 1) {
         size_t current[PARTITIONS_MAX], owners[PARTITIONS_MAX], load[WORKERS_MAX] = {0};
         for (uint32_t p = 0; p < partitions; p++) current[p] = (p * seed) % (n + 2); /* anyhow; some are nobody's */
-        assignment_compute(crew.list, n, partitions, current, owners);
+        assignment_compute(crew.list, n, partitions, WHOLE, current, owners);
         for (uint32_t p = 0; p < partitions; p++) load[owners[p]]++;
         for (size_t w = 0; w < n; w++) {
           cr_assert(load[w] == partitions / n || load[w] == partitions / n + 1, "%zu of %u for one of %zu", load[w],
@@ -125,6 +127,34 @@ Test(assignment, nothing_moves_while_nobody_comes_or_goes) {
       const char *owners[PARTITIONS_MAX] = {0};
       owners_of(crew.list, n, 100, owners);
       cr_assert_eq(moved_to(crew.list, n, 100, owners), 0);
+    }
+  }
+}
+
+/* Each Redis is dealt from what it alone says, and all together it is even. */
+Test(assignment, partitions_of_several_redis_are_dealt_by_themselves_and_evenly) {
+  for (unsigned seed = 0; seed < 20; seed++) {
+    struct crew crew;
+    name_crew(&crew, seed);
+    for (size_t n = 1; n <= WORKERS_MAX; n++) {
+      for (uint32_t shards = 1; shards <= 4; shards++) {
+        size_t load[WORKERS_MAX] = {0}, current[16], owners[16];
+        for (uint32_t shard = 0; shard < shards; shard++) {
+          for (uint32_t p = 0; p < 16; p++) current[p] = ASSIGNMENT_NOBODY;
+          assignment_compute(crew.list, n, 16, (struct assignment_part){.number = shard, .of = shards}, current,
+                             owners);
+          for (uint32_t p = shard; p < 16; p += shards) {
+            cr_assert_lt(owners[p], n);
+            load[owners[p]]++;
+          }
+        }
+        size_t least = 16, most = 0;
+        for (size_t w = 0; w < n; w++) {
+          if (load[w] < least) least = load[w];
+          if (load[w] > most) most = load[w];
+        }
+        cr_assert_leq(most - least, 1, "%zu workers, %u Redis: %zu to %zu", n, shards, least, most);
+      }
     }
   }
 }

@@ -74,7 +74,7 @@ static void setup(void) {
   metrics = (struct worker_metrics){0};
   kind_registry_init(&kinds);
   kind_registry_add(&kinds, &k);
-  worker = worker_create(&config, &store->store, &kinds, &metrics, NULL);
+  worker = worker_create(&config, (struct store *[]){&store->store}, &kinds, &metrics, NULL);
   store->workers[0] = (struct store_worker){.id = ME};
   store->n_workers = 1;
 }
@@ -115,7 +115,7 @@ static void claim_after(uint32_t deaths, struct stream_id tail) {
 
 static void turn_read(void) {
   worker_turn(worker);
-  if (!worker->wake_wanted || !store->read.callback) return;
+  if (!worker->shards[0].wake_wanted || !store->read.callback) return;
   worker_store_read(store, STORE_OK, NULL, 0);
   worker_turn(worker);
 }

@@ -302,6 +302,57 @@ Test(elsewhere, the_answer_stands_before_the_news_of_it) {
   cr_assert_eq(vacancy->vacancy->free, 1);
 }
 
+/* ---- a lobby on another Redis, which is away ---- */
+
+static void pile_up(uint32_t n) {
+  struct effects *effects = &bench.partition.effects;
+  bench.partition.shards = 2;
+  parcels_init(&effects->parcels, 2);
+  for (uint32_t i = 0; i < n; i++)
+    parcels_load(&effects->parcels, effects->partition, (struct stream_id){.ms = i + 1}, bytes_of_str("x"));
+}
+
+static void one_arrives(void) {
+  struct parcels *parcels = &bench.partition.effects.parcels;
+  uint32_t shard = bench.partition.effects.partition % 2;
+  parcels_arrived(parcels, parcels_next(parcels, shard, NULL), 1);
+  partition_unclogged(&bench.partition, shard);
+  bench_commit(&bench);
+}
+
+/* Or the news of one hour would pile up: what counts is the last. */
+Test(elsewhere, news_are_held_back_while_the_lobby_cannot_be_reached) {
+  ask(T, (struct question){.open = true, .from = ASKER, .lobby = ASKER, .players = "ann", .max_members = 3});
+  cr_assert_eq(news(), 2);
+  pile_up(PARCELS_CLOGGED + 1);
+  bench_join(&bench, T + 1, bob, ROOM, "bob", JOIN);
+  cr_assert_eq(news(), -2);
+  bench_join(&bench, T + 2, cem, ROOM, "cem", JOIN);
+  bench_leave(&bench, T + 3, bob, ROOM, "bob");
+  cr_assert_eq(news(), -2);
+  one_arrives();
+  cr_assert_eq(news(), 1);
+  one_arrives();
+  cr_assert_eq(news(), -2, "once");
+}
+
+Test(elsewhere, the_end_of_a_room_is_not_held_back) {
+  ask(T, (struct question){.open = true, .from = ASKER, .lobby = ASKER, .players = "ann", .max_members = 3});
+  pile_up(PARCELS_CLOGGED + 1);
+  bench_time(&bench, T + KEEP);
+  bench_time(&bench, T + KEEP + EMPTY);
+  cr_assert_eq(news(), -1);
+}
+
+Test(elsewhere, news_that_were_held_back_are_told_by_the_next_owner) {
+  ask(T, (struct question){.open = true, .from = ASKER, .lobby = ASKER, .players = "ann", .max_members = 3});
+  pile_up(PARCELS_CLOGGED + 1);
+  ask(T + 1, (struct question){.from = ASKER, .players = "ann"}); /* it takes that for a seat less, and none is */
+  cr_assert_eq(news(), -2);
+  bench_drop(&bench); /* there it gets through again */
+  cr_assert_eq(news(), 2);
+}
+
 /* ---- asking ---- */
 
 static struct room *asking_room(void) {

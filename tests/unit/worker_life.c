@@ -21,7 +21,7 @@ static void setup(void) {
   store = worker_store_create();
   metrics = (struct worker_metrics){0};
   kind_registry_init(&kinds);
-  worker = worker_create(&config, &store->store, &kinds, &metrics, NULL);
+  worker = worker_create(&config, (struct store *[]){&store->store}, &kinds, &metrics, NULL);
   store->workers[0] = (struct store_worker){.id = ME};
   store->n_workers = 1;
 }
@@ -52,7 +52,7 @@ static void see(void) {
 /* A read that was woken answers, and the next one goes out. */
 static void answer_woken_read(void) {
   worker_turn(worker);
-  if (!worker->wake_wanted || !store->read.callback) return;
+  if (!worker->shards[0].wake_wanted || !store->read.callback) return;
   worker_store_read(store, STORE_OK, NULL, 0);
   worker_turn(worker);
 }
@@ -348,8 +348,8 @@ Test(worker, what_was_read_is_committed_and_one_commit_is_under_way_at_a_time) {
 
 Test(worker, reads_keep_their_pace_and_what_one_brought_is_committed_at_once) {
   start_owning_all();
-  worker->reads.every_us = worker->commits.every_us = 1000;
-  pace_begin(&worker->reads, store->now_us);
+  worker->shards[0].reads.every_us = worker->shards[0].commits.every_us = 1000;
+  pace_begin(&worker->shards[0].reads, store->now_us);
   let_join("ann");
   cr_assert_eq(worker_turn(worker), 1000);
   cr_assert_eq(store->commit.count, 1);
@@ -375,8 +375,8 @@ Test(worker, what_frames_and_timers_do_is_committed_at_a_pace) {
   let_join("ann");
   worker_turn(worker);
   worker_store_commit(store, STORE_OK, NULL);
-  worker->commits.every_us = 1000;
-  pace_begin(&worker->commits, store->now_us);
+  worker->shards[0].commits.every_us = 1000;
+  pace_begin(&worker->shards[0].commits, store->now_us);
   worker->slots[p].partition.effects.moved = true;
   cr_assert_eq(worker_turn(worker), 1000);
   cr_assert_eq(store->commit.count, 1);
