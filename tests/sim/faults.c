@@ -60,31 +60,39 @@ static void join_worker(struct sim *sim) {
 static void break_link(struct sim *sim) {
   struct sim_process *process = process_any(sim, sim_chance(sim, 600));
   if (!process) return;
+  struct sim_store *store = process->stores[sim_below(sim, sim->plan.shards)];
   if (sim_chance(sim, 500)) {
-    sim_store_break_next(process->store, LINK_COMMANDS);
+    sim_store_break_next(store, LINK_COMMANDS);
     return;
   }
-  if (sim_chance(sim, 700)) sim_store_break(process->store, LINK_COMMANDS);
-  if (sim_chance(sim, 500)) sim_store_break(process->store, LINK_READS);
+  if (sim_chance(sim, 700)) sim_store_break(store, LINK_COMMANDS);
+  if (sim_chance(sim, 500)) sim_store_break(store, LINK_READS);
+}
+
+static struct model *any_redis(struct sim *sim) {
+  return sim->models[sim_below(sim, sim->plan.shards)];
 }
 
 static void stall_redis(struct sim *sim) {
+  struct model *model = any_redis(sim);
   uint64_t until_us = sim->now_us + stall_time(sim, sim->plan.lease_ms);
-  SIM_TRACE(sim, "redis", "stalls for %u ms", (unsigned)((until_us - sim->now_us) / 1000));
-  sim_store_stall_redis(sim, until_us);
+  sim->seen[SEEN_ONE_AWAY] += sim->plan.shards > 1;
+  SIM_TRACE(sim, "redis", "%u stalls for %u ms", model->shard, (unsigned)((until_us - sim->now_us) / 1000));
+  sim_store_stall_redis(model, until_us);
   sim_disturbed(sim, until_us + 2 * sim->plan.lease_ms * 1000);
 }
 
 static void restart_redis(struct sim *sim) {
-  SIM_TRACE(sim, "redis", "restarts");
-  model_restart(sim->model);
-  sim_store_stall_redis(sim, sim->now_us + sim_interval(sim, 100000));
+  struct model *model = any_redis(sim);
+  SIM_TRACE(sim, "redis", "%u restarts", model->shard);
+  model_restart(model);
+  sim_store_stall_redis(model, sim->now_us + sim_interval(sim, 100000));
   for (size_t i = 0; i < sim->n_processes; i++) {
     if (!sim->processes[i]->alive) continue;
-    sim_store_break(sim->processes[i]->store, LINK_COMMANDS);
-    sim_store_break(sim->processes[i]->store, LINK_READS);
+    sim_store_break(sim->processes[i]->stores[model->shard], LINK_COMMANDS);
+    sim_store_break(sim->processes[i]->stores[model->shard], LINK_READS);
   }
-  sim_disturbed(sim, sim->redis_stalled_until_us + 2 * sim->plan.lease_ms * 1000);
+  sim_disturbed(sim, model->stalled_until_us + 2 * sim->plan.lease_ms * 1000);
 }
 
 void faults_noted(struct sim_process *process) {

@@ -3,19 +3,21 @@
 
 #include <stdio.h>
 
-struct model *model_create(struct sim *sim) {
+struct model *model_create(struct sim *sim, uint32_t shard) {
   struct model *model = sim_alloc(sim, sizeof *model);
   model->sim = sim;
+  model->shard = shard;
+  model->ahead_ms = sim->plan.skew_ms * shard;
   model_restart(model);
   return model;
 }
 
 void model_restart(struct model *model) {
-  snprintf(model->server, sizeof model->server, "run-%u", ++model->runs);
+  snprintf(model->server, sizeof model->server, "run-%u-%u", model->shard, ++model->runs);
 }
 
 uint64_t model_now_ms(const struct model *model) {
-  return SIM_EPOCH_MS + model->sim->now_us / 1000;
+  return SIM_EPOCH_MS + model->sim->now_us / 1000 + model->ahead_ms;
 }
 
 /* ---- streams ---- */

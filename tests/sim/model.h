@@ -17,6 +17,7 @@
 
 struct model_entry {
   struct stream_id id;
+  uint32_t to; /* of a parcel: the partition */
   const char *sender;
   struct bytes payload; /* a batch, or deliveries */
 };
@@ -81,6 +82,8 @@ struct model_partition {
   struct stream_id late_done; /* see PLANT_CHECKPOINT_LATE */
   struct model_stream commands;
   int64_t bytes;
+  struct model_stream out[SIM_SHARDS_MAX];   /* parcels for partitions of other shards */
+  struct stream_id from[SIM_PARTITIONS_MAX]; /* the last one taken of each partition of other shards */
 };
 
 /* An XREAD. The answer's memory belongs to the run. */
@@ -106,8 +109,12 @@ struct model_read {
 
 struct model {
   struct sim *sim;
+  uint32_t shard;
+  uint64_t ahead_ms;         /* its clock, of the simulation's */
+  uint64_t stalled_until_us; /* it executes nothing before; what comes waits in */
+  struct sim_queue inbox;
   uint32_t partitions_told; /* 0: nobody has asked yet */
-  char server[16];          /* run id */
+  char server[32];          /* run id */
   uint32_t runs;
   struct model_partition partitions[SIM_PARTITIONS_MAX];
   struct model_gateway *gateways[MODEL_PROCESSES_MAX];
@@ -120,7 +127,14 @@ struct model {
   size_t n_blocked;
 };
 
-struct model *model_create(struct sim *);
+struct model *model_create(struct sim *, uint32_t shard);
+static inline struct model *model_at(const struct sim *sim, uint32_t partition) {
+  return sim->models[partition % sim->plan.shards];
+}
+/* Where rooms of this id are. */
+static inline struct model *model_of(const struct sim *sim, const char *room) {
+  return model_at(sim, room_partition(room, strlen(room), sim->plan.partitions));
+}
 uint64_t model_now_ms(const struct model *);
 
 /* ---- model.c: streams, reading ---- */
@@ -147,6 +161,11 @@ enum store_result model_gateway_close(struct model *, const char *id);
 enum store_result model_gateway_trim(struct model *, const char *id, struct stream_id);
 enum store_result model_append(struct model *, const char *id, uint64_t generation, const struct store_append *,
                                size_t n, enum store_append_verdict *verdicts);
+
+/* ---- model_forward.c ---- */
+void model_post(struct model *, const struct commit_segment *, struct store_posted *, size_t *n);
+enum store_result model_forward(struct model *, const char *worker, const struct store_forward *, size_t n,
+                                enum store_append_verdict *verdicts);
 
 /* ---- model_worker.c ---- */
 enum store_result model_renew(struct model *, const struct store_worker_info *, struct store_view *);

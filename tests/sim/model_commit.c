@@ -169,7 +169,8 @@ static void write_checkpoint(struct model *model, const struct commit_segment *s
   if (partition->bytes < 0) partition->bytes = 0;
 }
 
-static void write_segment(struct model *model, const char *worker, const struct commit_segment *segment) {
+static void write_segment(struct model *model, const char *worker, const struct commit_segment *segment,
+                          struct store_posted *posted, size_t *n_posted) {
   oracle_committed(model->sim, worker, segment);
   for (size_t i = 0; i < segment->n_rooms; i++) {
     struct model_room *room = room_of(model, segment->rooms[i].id);
@@ -188,6 +189,7 @@ static void write_segment(struct model *model, const char *worker, const struct 
     oracle_appended(model->sim, item->partition, entry, item->batch);
   }
   write_checkpoint(model, segment);
+  model_post(model, segment, posted, n_posted);
   oracle_written(model->sim, segment);
 }
 
@@ -204,8 +206,12 @@ enum store_result model_commit(struct model *model, const struct commit *commit,
     deaf[i] = fenced[i] && model->sim->plant != PLANT_GHOST_DELIVERY;
     if (fenced[i]) list[outcome->n_fenced++] = segment->partition;
   }
+  size_t n_parcels = 0;
+  for (size_t i = 0; i < commit->n_segments; i++) n_parcels += commit->segments[i].n_parcels;
+  struct store_posted *posted = sim_alloc(model->sim, (n_parcels + 1) * sizeof *posted);
+  outcome->posted = posted;
   for (size_t i = 0; i < commit->n_segments; i++) {
-    if (!fenced[i]) write_segment(model, commit->worker, &commit->segments[i]);
+    if (!fenced[i]) write_segment(model, commit->worker, &commit->segments[i], posted, &outcome->n_posted);
   }
   deliver(model, commit, deaf, outcome);
   model->sim->seen[SEEN_COMMITS]++;

@@ -19,7 +19,7 @@ void oracle_claimed(struct sim *sim, uint32_t p, const char *worker, const struc
   if (epoch <= oracle->partitions[p].epoch) sim_fail(sim, "epoch", "partition %u goes back to %" PRIu64, p, epoch);
   oracle_told(sim, p, worker, claimed);
   oracle->partitions[p].epoch = epoch;
-  oracle->partitions[p].connections = oracle_connections(sim, worker);
+  oracle->partitions[p].connections = oracle_connections(sim, worker, p);
   sim->seen[SEEN_CLAIMS]++;
   snprintf(oracle->partitions[p].worker, sizeof oracle->partitions[p].worker, "%s", worker);
   SIM_TRACE(sim, "redis", "partition %u is %s's, epoch %" PRIu64, p, worker, epoch);
@@ -42,10 +42,10 @@ static void check_speaker(struct sim *sim, const char *worker, const struct comm
     sim_fail(sim, "checkpoint", "partition %u goes back to %" PRIu64 "-%" PRIu64, p, segment->done.ms,
              segment->done.seq);
   }
-  if (stream_id_compare(segment->done, sim->model->partitions[p].commands.last) > 0) {
+  if (stream_id_compare(segment->done, model_at(sim, p)->partitions[p].commands.last) > 0) {
     sim_fail(sim, "checkpoint", "partition %u has done what nobody sent", p);
   }
-  if (segment->n_rooms + segment->n_appends + segment->n_deliveries == 0 &&
+  if (segment->n_rooms + segment->n_appends + segment->n_deliveries + segment->n_parcels + segment->n_settled == 0 &&
       stream_id_compare(segment->done, oracle->partitions[p].done) == 0) {
     sim_fail(sim, "idle", "%s commits nothing of partition %u", worker, p);
   }
@@ -93,7 +93,7 @@ static struct oracle_life *begin_life(struct sim *sim, struct oracle_room *room,
   struct oracle_life *before = room->life;
   if (before && !before->ended && before->image->n_members) {
     sim_fail(sim, "ghost-room", "%s begins anew with %zu members in it", room->id, before->image->n_members);
-  } else if (before && !before->ended && before->expire_at_ms > model_now_ms(sim->model)) {
+  } else if (before && !before->ended && before->expire_at_ms > model_now_ms(model_of(sim, room->id))) {
     sim_fail(sim, "ghost-room", "%s begins anew before it expires", room->id);
   }
   struct oracle_life *life = oracle_newest_life(room, image->incarnation);
@@ -216,7 +216,8 @@ static void take_room(struct sim *sim, const struct commit_segment *segment, con
   if (!room->live && !room->lobby) oracle_ledger_committed(sim, life, image);
   if (room->lobby) oracle_lobby_committed(sim, life, image, from, segment->done.ms);
   oracle_seats_committed(sim, life, image, from, segment->done.ms);
-  bool quiet = stream_id_compare(segment->done, sim->model->partitions[segment->partition].done) == 0;
+  bool quiet =
+      stream_id_compare(segment->done, model_at(sim, segment->partition)->partitions[segment->partition].done) == 0;
   if (room->ticks) oracle_frames_committed(sim, life, image, from, quiet);
   if (room->lossy) oracle_lossy_saved(sim, life);
   life->image = image;
@@ -244,15 +245,17 @@ static void check_keys(struct sim *sim, const struct model_room *room, const Hey
     sim_fail(sim, "expiry", "key %d of %s expires at %" PRIu64 ", not %" PRIu64, key, room->id, room->expire_ms[key],
              until_ms);
   }
-  bool shown = model_room_has(sim->model, room, ROOM_DEADLINE);
-  if (shown != (image->deadline_ms > model_now_ms(sim->model)) ||
+  const struct model *model = model_of(sim, room->id);
+  bool shown = model_room_has(model, room, ROOM_DEADLINE);
+  if (shown != (image->deadline_ms > model_now_ms(model)) ||
       (shown && room->expire_ms[ROOM_DEADLINE] != image->deadline_ms)) {
     sim_fail(sim, "readable", "%s: its deadline key is not what the image says", room->id);
   }
 }
 
 void oracle_written(struct sim *sim, const struct commit_segment *segment) {
-  const struct model_partition *partition = &sim->model->partitions[segment->partition];
+  struct model *model = model_at(sim, segment->partition);
+  const struct model_partition *partition = &model->partitions[segment->partition];
   int64_t bytes = 0;
   for (size_t i = partition->commands.head; i < partition->commands.n; i++) {
     bytes += (int64_t)partition->commands.entries[i].payload.len;
@@ -263,7 +266,7 @@ void oracle_written(struct sim *sim, const struct commit_segment *segment) {
   }
   for (size_t i = 0; i < segment->n_rooms && !sim->failed; i++) {
     const struct oracle_room *room = oracle_room_of(sim, segment->rooms[i].id);
-    const struct model_room *keys = model_room_find(sim->model, room->id);
+    const struct model_room *keys = model_room_find(model, room->id);
     if (room->life && !room->life->ended) check_keys(sim, keys, room->life->image);
   }
 }
@@ -271,10 +274,13 @@ void oracle_written(struct sim *sim, const struct commit_segment *segment) {
 /* ---- what is sent in ---- */
 
 void oracle_appended(struct sim *sim, uint32_t p, struct stream_id id, struct bytes batch) {
-  (void)p;
   const Heya__Bus__Batch *decoded = heya__bus__batch__unpack(&sim->memory.allocator, batch.len, batch.data);
   for (size_t i = 0; decoded && i < decoded->n_entries; i++) {
     const Heya__Bus__Entry *entry = decoded->entries[i];
+    if (entry->body_case == HEYA__BUS__ENTRY__BODY_VACANCY) {
+      SIM_TRACE(sim, "redis", "partition %u is told that %s has %u free seats", p, entry->vacancy->room,
+                entry->vacancy->free);
+    }
     if (entry->body_case != HEYA__BUS__ENTRY__BODY_COMMAND || strncmp(entry->room, "live/", 5) != 0) continue;
     oracle_live_appended(sim, entry->room, entry->player, id,
                          bytes_of(entry->command->payload.data, entry->command->payload.len));

@@ -9,6 +9,7 @@
  *   oracle_live.c    rounds: who was in time, and what the results must say
  *   oracle_frames.c  rooms that tick: frames, queues
  *   oracle_lossy.c   rooms that may go back: when, by how much, and who is told
+ *   oracle_outbox.c  what partitions say to those of another Redis
  *   oracle_lobby.c   who waits for a game, rooms opened elsewhere, kept seats
  *   oracle_end.c     the full account, when everything has settled
  */
@@ -140,6 +141,7 @@ struct oracle {
   size_t n_rooms;
   struct oracle_token *tokens;
   size_t n_tokens, cap_tokens;
+  struct sim_queue posted[SIM_PARTITIONS_MAX][SIM_PARTITIONS_MAX]; /* of struct bytes: from, to */
   struct oracle_submit *submits;
   size_t n_submits, cap_submits;
 };
@@ -152,6 +154,9 @@ void oracle_released(struct sim *, uint32_t partition);
 void oracle_appended(struct sim *, uint32_t partition, struct stream_id, struct bytes batch);
 void oracle_committed(struct sim *, const char *worker, const struct commit_segment *); /* before it is written */
 void oracle_written(struct sim *, const struct commit_segment *);
+/* A commit of `from` has a parcel for `to`; `to` has taken it. */
+void oracle_posted(struct sim *, uint32_t from, uint32_t to, struct bytes batch);
+void oracle_forwarded(struct sim *, uint32_t from, uint32_t to, struct bytes batch);
 
 void oracle_blamed(struct sim *, uint32_t partition, uint64_t epoch, const struct store_blame *);
 
@@ -200,6 +205,8 @@ void oracle_put_event(struct sim *, struct oracle_life *, const struct oracle_ev
 static inline struct bytes oracle_bytes(ProtobufCBinaryData data) {
   return bytes_of(data.data, data.len);
 }
+/* Whether something of it is still on its way. */
+bool oracle_unforwarded(const struct sim *, uint32_t from);
 void oracle_told(struct sim *, uint32_t partition, const char *worker, const struct store_claimed *);
 void oracle_failed_committed(struct sim *, const struct commit_segment *);
 /* A room that has killed and is not condemned, NULL: none. */
@@ -224,7 +231,7 @@ struct oracle_life *oracle_lossy_goes_on(struct sim *, struct oracle_life *, con
                                          const Heya__Image__Room *);
 void oracle_lossy_ends(struct sim *, struct oracle_room *, const struct commit_segment *);
 void oracle_lossy_committed(struct sim *, const struct commit_segment *);
-uint64_t oracle_connections(const struct sim *, const char *worker);
+uint64_t oracle_connections(const struct sim *, const char *worker, uint32_t partition);
 void oracle_lossy_released(struct sim *, uint32_t partition);
 void oracle_lossy_acked(struct sim *, struct oracle_life *, uint64_t token, uint32_t place);
 void oracle_lossy_saved(struct sim *, struct oracle_life *);

@@ -9,7 +9,7 @@
 
 static bool streams_are_empty(const struct sim *sim) {
   for (uint32_t p = 0; p < sim->plan.partitions; p++) {
-    if (model_stream_len(&sim->model->partitions[p].commands)) return false;
+    if (model_stream_len(&model_at(sim, p)->partitions[p].commands) || oracle_unforwarded(sim, p)) return false;
   }
   return true;
 }
@@ -52,12 +52,14 @@ static const char *ghost_watcher(const struct sim *sim, const struct oracle_life
 static bool is_awake(const struct sim *sim) {
   for (size_t i = 0; i < sim->n_processes; i++) {
     const struct sim_process *process = sim->processes[i];
-    const char *why;
     if (!process->alive) continue;
     if (process_is_stalled(process)) return false;
-    if (process->gateway && !process->stopping && !gateway_is_ready(process->gateway, &why)) return false;
+    if (process->gateway && !process->stopping && gateway_shards(process->gateway) < sim->plan.shards) return false;
   }
-  return sim->now_us >= sim->redis_stalled_until_us && sim->now_us >= sim->disturbed_until_us;
+  for (uint32_t i = 0; i < sim->plan.shards; i++) {
+    if (sim->now_us < sim->models[i]->stalled_until_us) return false;
+  }
+  return sim->now_us >= sim->disturbed_until_us;
 }
 
 bool oracle_has_settled(struct sim *sim) {
@@ -122,7 +124,8 @@ static void name_waiting(struct sim *sim) {
     sim_fail(sim, "answered", "%s", why);
   }
   for (uint32_t p = 0; p < sim->plan.partitions; p++) {
-    size_t n = model_stream_len(&sim->model->partitions[p].commands);
+    size_t n = model_stream_len(&model_at(sim, p)->partitions[p].commands);
+    if (oracle_unforwarded(sim, p)) sim_fail(sim, "outbox", "partition %u has parcels that never arrive", p);
     if (n)
       sim_fail(sim, "queues", "partition %u of %s still has %zu entries", p, sim->oracle->partitions[p].worker, n);
   }
@@ -172,10 +175,12 @@ bool oracle_all_empty(struct sim *sim) {
 }
 
 static const struct model_room *first_left(struct sim *sim) {
-  for (size_t i = 0; i < sim->model->n_rooms; i++) {
-    const struct model_room *room = sim->model->rooms[i];
-    for (enum model_room_key key = 0; key < ROOM_KEYS; key++) {
-      if (model_room_has(sim->model, room, key)) return room;
+  for (uint32_t shard = 0; shard < sim->plan.shards; shard++) {
+    const struct model *model = sim->models[shard];
+    for (size_t i = 0; i < model->n_rooms; i++) {
+      for (enum model_room_key key = 0; key < ROOM_KEYS; key++) {
+        if (model_room_has(model, model->rooms[i], key)) return model->rooms[i];
+      }
     }
   }
   return NULL;
@@ -189,29 +194,50 @@ static bool gateways_are_idle(const struct sim *sim) {
   return true;
 }
 
+static bool outboxes_are_empty(const struct sim *sim) {
+  for (uint32_t p = 0; p < sim->plan.partitions; p++) {
+    for (uint32_t shard = 0; shard < sim->plan.shards; shard++) {
+      if (model_stream_len(&model_at(sim, p)->partitions[p].out[shard])) return false;
+    }
+  }
+  return true;
+}
+
 bool oracle_has_vanished(struct sim *sim) {
   if (first_left(sim) || !gateways_are_idle(sim)) return false;
-  return process_count(sim, true, true) == 0 || streams_are_empty(sim);
+  return process_count(sim, true, true) == 0 || (streams_are_empty(sim) && outboxes_are_empty(sim));
 }
 
 static const char *const key_names[ROOM_KEYS] = {"", ":members", ":results", ":log", ":deadline"};
 
-void oracle_check_vanished(struct sim *sim) {
-  const struct model_room *room = first_left(sim);
-  for (enum model_room_key key = 0; room && key < ROOM_KEYS; key++) {
-    if (model_room_has(sim->model, room, key)) {
-      sim_fail(sim, "vanish", "heya:room:%s%s is still there", room->id, key_names[key]);
-    }
-  }
-  for (size_t i = 0; i < sim->model->n_rooms && process_count(sim, true, true); i++) {
-    room = sim->model->rooms[i];
-    if (room->in_set && room->tomb_until_ms <= model_now_ms(sim->model)) {
+static void check_sets(struct sim *sim, const struct model *model) {
+  for (size_t i = 0; i < model->n_rooms && process_count(sim, true, true); i++) {
+    const struct model_room *room = model->rooms[i];
+    if (room->in_set && room->tomb_until_ms <= model_now_ms(model)) {
       sim_fail(sim, "vanish", "%s is still in the set of its partition", room->id);
     }
   }
+}
+
+static void check_outboxes(struct sim *sim, const struct model_partition *partition, uint32_t p) {
+  for (uint32_t shard = 0; shard < sim->plan.shards; shard++) {
+    size_t n = model_stream_len(&partition->out[shard]);
+    if (n) sim_fail(sim, "outbox", "partition %u keeps %zu parcels that have arrived", p, n);
+  }
+}
+
+void oracle_check_vanished(struct sim *sim) {
+  const struct model_room *room = first_left(sim);
+  for (enum model_room_key key = 0; room && key < ROOM_KEYS; key++) {
+    if (model_room_has(model_of(sim, room->id), room, key)) {
+      sim_fail(sim, "vanish", "heya:room:%s%s is still there", room->id, key_names[key]);
+    }
+  }
+  for (uint32_t shard = 0; shard < sim->plan.shards; shard++) check_sets(sim, sim->models[shard]);
   if (!gateways_are_idle(sim)) sim_fail(sim, "queues", "a gateway still has sessions");
   for (uint32_t p = 0; p < sim->plan.partitions && process_count(sim, true, true); p++) {
-    const struct model_partition *partition = &sim->model->partitions[p];
+    const struct model_partition *partition = &model_at(sim, p)->partitions[p];
+    check_outboxes(sim, partition, p);
     if (model_stream_len(&partition->commands) || partition->bytes) {
       sim_fail(sim, "queues", "partition %u keeps %zu entries, %" PRId64 " bytes", p,
                model_stream_len(&partition->commands), partition->bytes);

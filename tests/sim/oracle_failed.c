@@ -84,7 +84,7 @@ static void check_entry(struct sim *sim, const struct commit_segment *segment, c
 /* Before the model of Redis trims what is consumed. */
 void oracle_failed_committed(struct sim *sim, const struct commit_segment *segment) {
   struct oracle_partition *partition = &sim->oracle->partitions[segment->partition];
-  const struct model_stream *commands = &sim->model->partitions[segment->partition].commands;
+  const struct model_stream *commands = &model_at(sim, segment->partition)->partitions[segment->partition].commands;
   for (size_t i = 0; i < partition->told.n && !sim->failed; i++) {
     if (partition->doomed[i]) check_closed(sim, segment, partition->doomed[i]);
     partition->doomed[i] = NULL;

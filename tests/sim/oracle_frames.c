@@ -19,7 +19,7 @@ static void check_frame(struct sim *sim, const struct oracle_life *life, const H
     sim_fail(sim, "frames", "%s is in frame %" PRIu64 ": %" PRIu64 " ran, %" PRIu64 " skipped, %" PRIu64 " idle",
              image->id, image->frame, frames->ran, frames->skipped, frames->idle);
   }
-  uint64_t latest_ms = model_now_ms(sim->model) + (uint64_t)sim->plan.clock_error_ms + FRAMES_SLACK_MS;
+  uint64_t latest_ms = model_now_ms(model_of(sim, image->id)) + (uint64_t)sim->plan.clock_error_ms + FRAMES_SLACK_MS;
   if (image->created_ms + image->frame * 1000 / image->tick_hz > latest_ms) {
     sim_fail(sim, "frames", "%s is in frame %" PRIu64 " of the future", image->id, image->frame);
   }

@@ -103,12 +103,13 @@ static void on_results(struct sim *sim, struct oracle_life *life, const Heya__Ki
     if (submit->acked_in == life && submit->round == results->round) check_counted(sim, submit);
   }
   if (!round->deadline_ms) return;
-  uint64_t disturbed_ms = SIM_EPOCH_MS + sim->disturbed_until_us / 1000;
+  const struct model *model = model_of(sim, life->room->id);
+  uint64_t disturbed_ms = SIM_EPOCH_MS + model->ahead_ms + sim->disturbed_until_us / 1000;
   uint64_t from_ms = round->deadline_ms > disturbed_ms ? round->deadline_ms : disturbed_ms;
   uint64_t bound_ms = 2 * sim->plan.lease_ms + 2 * (uint64_t)sim->plan.clock_error_ms + BOUND_MS;
-  if (model_now_ms(sim->model) > from_ms + bound_ms) {
+  if (model_now_ms(model) > from_ms + bound_ms) {
     sim_fail(sim, "deadline", "the results of round %u of %s come %" PRIu64 " ms late", results->round,
-             life->room->id, model_now_ms(sim->model) - from_ms);
+             life->room->id, model_now_ms(model) - from_ms);
   }
 }
 

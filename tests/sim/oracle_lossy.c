@@ -130,8 +130,9 @@ static bool will_go_back(struct sim *sim, const struct oracle_room *room, uint32
   const struct oracle_life *life = room->life;
   if (!room->lossy || !life || life->ended || !life->image->approximate) return false;
   if (room_partition(room->id, strlen(room->id), sim->plan.partitions) != p) return false;
-  const struct model_room *keys = model_room_find(sim->model, room->id);
-  return keys && model_room_has(sim->model, keys, ROOM_MAIN);
+  struct model *model = model_at(sim, p);
+  const struct model_room *keys = model_room_find(model, room->id);
+  return keys && model_room_has(model, keys, ROOM_MAIN);
 }
 
 /* Each owner begins with it. */
@@ -146,10 +147,10 @@ static void check_all_went_back(struct sim *sim, const struct commit_segment *se
   }
 }
 
-/* How often its owner has connected to Redis: after a break in between it knows nothing of what it did before. */
-uint64_t oracle_connections(const struct sim *sim, const char *worker) {
+/* How often its owner has connected to its Redis: after a break in between it knows nothing of what it did before. */
+uint64_t oracle_connections(const struct sim *sim, const char *worker, uint32_t p) {
   for (size_t i = 0; i < sim->n_processes; i++) {
-    const struct sim_store *store = sim->processes[i]->store;
+    const struct sim_store *store = sim->processes[i]->stores[p % sim->plan.shards];
     if (strcmp(sim->processes[i]->name, worker) != 0) continue;
     return store->links[LINK_COMMANDS].connection + store->links[LINK_READS].connection;
   }
@@ -159,7 +160,7 @@ uint64_t oracle_connections(const struct sim *sim, const char *worker) {
 void oracle_lossy_released(struct sim *sim, uint32_t p) {
   const struct oracle_partition *partition = &sim->oracle->partitions[p];
   if (partition->spoken_epoch != partition->epoch) return;
-  if (partition->connections != oracle_connections(sim, partition->worker)) return;
+  if (partition->connections != oracle_connections(sim, partition->worker, p)) return;
   for (size_t i = 0; i < sim->oracle->n_rooms; i++) {
     const struct oracle_room *room = sim->oracle->rooms[i];
     if (will_go_back(sim, room, p)) sim_fail(sim, "rolled-back", "%s is handed over, and not saved", room->id);

@@ -136,7 +136,7 @@ static void check_innocent(struct sim *sim, uint32_t p, struct oracle_partition 
 }
 
 static void count_loss(struct sim *sim, struct oracle_partition *partition, bool lost) {
-  uint64_t now_ms = model_now_ms(sim->model);
+  uint64_t now_ms = model_now_ms(model_at(sim, (uint32_t)(partition - sim->oracle->partitions)));
   bool moved = stream_id_compare(partition->done, partition->claimed_done) != 0;
   if (!*partition->worker || moved || (lost && now_ms - partition->claimed_ms >= SOON_MS)) partition->losses = 0;
   if (lost && partition->losses++ == 0) partition->row = partition->epoch;
@@ -148,8 +148,9 @@ static void condemn(struct sim *sim, struct oracle_partition *partition) {
   for (size_t i = 0; i < partition->told.n; i++) {
     const char *id = partition->told.items[i].room;
     struct oracle_room *room = oracle_room_of(sim, id);
-    const struct model_room *keys = model_room_find(sim->model, id);
-    bool is_there = room->life && !room->life->ended && keys && model_room_has(sim->model, keys, ROOM_MAIN);
+    struct model *model = model_of(sim, id);
+    const struct model_room *keys = model_room_find(model, id);
+    bool is_there = room->life && !room->life->ended && keys && model_room_has(model, keys, ROOM_MAIN);
     room->has_failed = true;
     partition->doomed[i] = is_there ? room->life : NULL;
     sim->seen[SEEN_CONDEMNED]++;

@@ -39,7 +39,7 @@ void place_hear_of_failure(struct place *place, const char *room) {
 void place_be_out(struct place *place, const char *why) {
   SIM_TRACE(place_sim(place), place->client->name, "is out of %s: %s", place->room, why);
   memcpy(place->client->left, place->room, sizeof place->client->left);
-  place->client->left_ms = model_now_ms(place_sim(place)->model);
+  place->client->left_ms = model_now_ms(model_of(place_sim(place), place->room));
   place_forget_commands(place);
   place->state = PLACE_OUT;
   place->session[0] = '\0';

@@ -83,7 +83,7 @@ void place_check_seat(const struct place *place, Heya__V1__Error__Code code) {
   const struct sim *sim = place_sim(place);
   if (!place->has_seat || client_has_twin(place->client)) return;
   if (code != HEYA__V1__ERROR__CODE__ROOM_FULL && code != HEYA__V1__ERROR__CODE__ROOM_LOCKED) return;
-  if (model_now_ms(sim->model) + SEAT_MS > place->client->wanted_until_ms) return;
+  if (model_now_ms(model_of(sim, place->room)) + SEAT_MS > place->client->wanted_until_ms) return;
   sim_fail(place_sim(place), "seats", "%s has a seat in %s, and is not let in (%d)", place->client->name, place->room,
            (int)code);
 }

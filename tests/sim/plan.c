@@ -25,6 +25,13 @@ static void choose_faults(struct sim *sim, struct sim_plan *plan) {
   plan->give_up = rate(sim, 200);
 }
 
+static void choose_shards(struct sim *sim, struct sim_plan *plan) {
+  plan->shards = sim_chance(sim, 300) ? (uint32_t)sim_between(sim, 2, SIM_SHARDS_MAX) : 1;
+  if (plan->shards == 1) return;
+  plan->skew_ms = sim_chance(sim, 500) ? sim_below(sim, 50) : 0;
+  if (plan->partitions < plan->shards) plan->partitions = plan->shards;
+}
+
 void sim_plan_make(struct sim *sim) {
   struct sim_plan *plan = &sim->plan;
   /* One statement each: in one initialiser the compiler would choose the order, and a seed mean something else. */
@@ -55,18 +62,20 @@ void sim_plan_make(struct sim *sim) {
   plan->tick_hz = (uint32_t)sim_between(sim, 5, 60);
   plan->kinds_from = (uint32_t)sim_below(sim, 60);
   plan->pace_us = sim_chance(sim, 500) ? sim_between(sim, 500, 5000) : 0;
+  choose_shards(sim, plan);
 }
 
 void sim_plan_print(const struct sim *sim) {
   const struct sim_plan *plan = &sim->plan;
-  printf("plan: %u partitions, %u workers, %u gateways, %u clients, %u rooms, lease %" PRIu64 " ms, ttl %" PRIu64
+  printf("plan: %u Redis, their clocks %" PRIu64
+         " ms apart, %u partitions, %u workers, %u gateways, %u clients, %u rooms, lease %" PRIu64 " ms, ttl %" PRIu64
          " ms, latency %" PRIu64 " us, pace %" PRIu64 " us, spikes %u, clock error %" PRId64 " ms, limits %" PRIu64
          " %" PRIu64 " %" PRIu64 ", %u frames a second, live %u ms, think %" PRIu64
          " us, twins %u, suspect %u, zombies %u%s\n",
-         plan->partitions, plan->workers, plan->gateways, plan->clients, plan->rooms, plan->lease_ms,
-         plan->gateway_ttl_ms, plan->latency_us, plan->pace_us, plan->spike_permille, plan->clock_error_ms,
-         plan->partition_entries, plan->gateway_entries, plan->waiting_entries, plan->tick_hz, plan->live_ms,
-         plan->think_us, plan->twin_permille, plan->suspect_permille, plan->zombie_permille,
+         plan->shards, plan->skew_ms, plan->partitions, plan->workers, plan->gateways, plan->clients, plan->rooms,
+         plan->lease_ms, plan->gateway_ttl_ms, plan->latency_us, plan->pace_us, plan->spike_permille,
+         plan->clock_error_ms, plan->partition_entries, plan->gateway_entries, plan->waiting_entries, plan->tick_hz,
+         plan->live_ms, plan->think_us, plan->twin_permille, plan->suspect_permille, plan->zombie_permille,
          plan->deserted ? ", deserted" : "");
   printf(
       "faults: worker kill %u stall %u drain %u join %u, gateway kill %u stall %u drain %u, link %u, redis stall %u "

@@ -28,7 +28,7 @@ void poison_strike(struct sim *sim, uint64_t token) {
   SIM_TRACE(sim, process->name, "dies in %s of token %u, %s", scene->room, (unsigned)token,
             speaks ? "and says so" : "without a word");
   oracle_struck(sim, process->name, scene, token);
-  if (speaks) sim_store_last_words(process->store, scene);
+  if (speaks) sim_store_last_words(process->stores[scene->partition % process->sim->plan.shards], scene);
   process_kill(process);
   faults_replace(sim);
 }

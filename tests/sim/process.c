@@ -31,11 +31,15 @@ bool process_is_stalled(const struct sim_process *process) {
   return process->sim->now_us < process->stalled_until_us;
 }
 
+static void hang_up(struct sim_process *process) {
+  for (uint32_t i = 0; i < process->sim->plan.shards; i++) sim_store_kill(process->stores[i]);
+}
+
 /* The end of a process of its own will. */
 static void end(struct sim_process *process) {
   SIM_TRACE(process->sim, process->name, "ends");
   process->alive = false;
-  sim_store_kill(process->store);
+  hang_up(process);
 }
 
 static uint64_t turn(struct sim_process *process) {
@@ -108,21 +112,24 @@ void process_post_at(struct sim_process *process, uint64_t at_us, void (*handle)
 
 /* ---- starting ---- */
 
-static void start_worker(struct sim_process *process) {
+static void start_worker(struct sim_process *process, struct store *const *stores) {
   const struct sim_plan *plan = &process->sim->plan;
-  struct worker_config config = {
-      .version = "sim", .partitions = plan->partitions, .lease_ms = plan->lease_ms, .pace_us = plan->pace_us};
+  struct worker_config config = {.version = "sim",
+                                 .partitions = plan->partitions,
+                                 .shards = plan->shards,
+                                 .lease_ms = plan->lease_ms,
+                                 .pace_us = plan->pace_us};
   snprintf(config.id, sizeof config.id, "%s", process->name);
-  process->worker =
-      worker_create(&config, (struct store *[]){&process->store->base}, ledger_kinds(process->sim), &process->worker_metrics, NULL);
+  process->worker = worker_create(&config, stores, ledger_kinds(process->sim), &process->worker_metrics, NULL);
 }
 
-static void start_gateway(struct sim_process *process) {
+static void start_gateway(struct sim_process *process, struct store *const *stores) {
   static const struct auth auth = {.mode = AUTH_DEV};
   static const struct payload_registry registry = {.count = 0};
   const struct sim_plan *plan = &process->sim->plan;
   struct gateway_config config = {.id = process->name,
                                   .partitions = plan->partitions,
+                                  .shards = plan->shards,
                                   .ttl_ms = plan->gateway_ttl_ms,
                                   .drain_timeout_ms = 3000,
                                   .partition_entries = plan->waiting_entries,
@@ -132,7 +139,7 @@ static void start_gateway(struct sim_process *process) {
                                   .auth = &auth,
                                   .registry = &registry,
                                   .output = &wire_output};
-  process->gateway = gateway_create((struct store *[]){&process->store->base}, &config, &process->gateway_metrics, NULL);
+  process->gateway = gateway_create(stores, &config, &process->gateway_metrics, NULL);
 }
 
 struct sim_process *process_start(struct sim *sim, bool worker) {
@@ -146,9 +153,13 @@ struct sim_process *process_start(struct sim *sim, bool worker) {
       (int64_t)sim_below(sim, (uint64_t)sim->plan.clock_error_ms * 2 + 1) - sim->plan.clock_error_ms;
   snprintf(process->name, sizeof process->name, "%c%zu", worker ? 'w' : 'g', sim->n_processes);
   sim->processes[sim->n_processes++] = process;
-  process->store = (struct sim_store *)(void *)sim_store_create(process);
-  if (worker) start_worker(process);
-  if (!worker) start_gateway(process);
+  struct store *stores[SIM_SHARDS_MAX];
+  for (uint32_t i = 0; i < sim->plan.shards; i++) {
+    stores[i] = sim_store_create(process, sim->models[i]);
+    process->stores[i] = (struct sim_store *)(void *)stores[i];
+  }
+  if (worker) start_worker(process, stores);
+  if (!worker) start_gateway(process, stores);
   SIM_TRACE(sim, process->name, "starts, its clock %+d ms", (int)process->clock_error_ms);
   wake_at(process, sim->now_us);
   return process;
@@ -192,7 +203,7 @@ void process_kill(struct sim_process *process) {
   if (!process->alive) return;
   SIM_TRACE(sim, process->name, "is killed");
   process->alive = false;
-  sim_store_kill(process->store);
+  hang_up(process);
   for (size_t i = 0; i < process->n_wires; i++) wire_gateway_died(process->wires[i]);
   be_noticed(process);
   uint64_t gone_ms = process->is_worker ? sim->plan.lease_ms : sim->plan.gateway_ttl_ms;
@@ -248,7 +259,7 @@ void processes_close(struct sim *sim) {
   for (size_t i = 0; i < sim->n_processes; i++) {
     struct sim_process *process = sim->processes[i];
     process->alive = false;
-    process->store->base.ops->destroy(&process->store->base);
+    for (uint32_t s = 0; s < sim->plan.shards; s++) process->stores[s]->base.ops->destroy(&process->stores[s]->base);
     for (size_t w = 0; w < process->n_wires; w++) {
       if (process->wires[w]->session) session_closed(process->wires[w]->session);
     }

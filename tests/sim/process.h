@@ -25,7 +25,7 @@ struct sim_process {
   bool scheduled;
   uint64_t run_at_us;  /* when scheduled */
   uint32_t busy_turns; /* in a row, without having heard anything */
-  struct sim_store *store;
+  struct sim_store *stores[SIM_SHARDS_MAX];
   struct worker *worker;
   struct worker_metrics worker_metrics;
   struct gateway *gateway;

@@ -10,7 +10,7 @@
 
 const char *const sim_plant_names[PLANTS] = {
     "none",           "no-fencing",    "append-unchecked", "checkpoint-late", "expiry-forgotten",
-    "ghost-delivery", "notes-convict", "deaths-for-ever",  "one-blame"};
+    "ghost-delivery", "notes-convict", "deaths-for-ever",  "one-blame",       "forward-unchecked"};
 
 const char *const sim_seen_names[SEEN_KINDS] = {
     [SEEN_FAULTS] = "faults",
@@ -46,6 +46,10 @@ const char *const sim_seen_names[SEEN_KINDS] = {
     [SEEN_MATCHED] = "matched",
     [SEEN_SEATS] = "seats in images",
     [SEEN_TAKEN] = "seats taken",
+    [SEEN_PARCELS] = "parcels",
+    [SEEN_AGAIN] = "parcels brought again",
+    [SEEN_INHERITED] = "parcels inherited",
+    [SEEN_ONE_AWAY] = "stalls of one Redis",
     [SEEN_WATCHING] = "joins to watch",
     [SEEN_WATCHED_OUT] = "commands of watchers",
     [SEEN_NO_ROOM] = "watchers too many",

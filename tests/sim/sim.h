@@ -13,6 +13,8 @@
  *   oracle_*.c     what must be true after every step, known from the commits alone
  *   main.c         many seeds; stage.c: one of them, from start to full account
  *
+ * A part of the runs have several Redis (shards): each stalls, restarts and loses connections by itself.
+ *
  * Faults are kills, stalls, drains and newcomers among gateways and workers; breaks of any connection; stalls and
  * restarts of Redis; clients that vanish; commands that kill whoever runs them, and kills between a note and its
  * step.
@@ -30,6 +32,7 @@
 #define SIM_PROCESSES_MAX  64
 #define SIM_CLIENTS_MAX    8
 #define SIM_PARTITIONS_MAX 8
+#define SIM_SHARDS_MAX     3
 #define SIM_EPOCH_MS       1700000000000 /* Redis's clock when a run begins */
 
 struct kind_registry;
@@ -41,14 +44,15 @@ struct sim_process;
 /* Mistakes the model of Redis can be told to make, to show that they are found. */
 enum sim_plant {
   PLANT_NONE,
-  PLANT_NO_FENCING,       /* a commit is applied whoever owns the partition */
-  PLANT_APPEND_UNCHECKED, /* an append is taken whatever its number and generation; either check alone hides it */
-  PLANT_CHECKPOINT_LATE,  /* `done` is written by the next commit, not with its effects */
-  PLANT_EXPIRY_FORGOTTEN, /* keys made anew in an expiring room have no time to live */
-  PLANT_GHOST_DELIVERY,   /* what a fenced segment says is delivered all the same */
-  PLANT_NOTES_CONVICT,    /* a note convicts its room though its writer lives, or let go */
-  PLANT_DEATHS_FOR_EVER,  /* deaths are counted as in a row, whatever was done between them */
-  PLANT_ONE_BLAME,        /* of several rooms that killed owners the last one is remembered */
+  PLANT_NO_FENCING,        /* a commit is applied whoever owns the partition */
+  PLANT_APPEND_UNCHECKED,  /* an append is taken whatever its number and generation; either check alone hides it */
+  PLANT_CHECKPOINT_LATE,   /* `done` is written by the next commit, not with its effects */
+  PLANT_EXPIRY_FORGOTTEN,  /* keys made anew in an expiring room have no time to live */
+  PLANT_GHOST_DELIVERY,    /* what a fenced segment says is delivered all the same */
+  PLANT_NOTES_CONVICT,     /* a note convicts its room though its writer lives, or let go */
+  PLANT_DEATHS_FOR_EVER,   /* deaths are counted as in a row, whatever was done between them */
+  PLANT_ONE_BLAME,         /* of several rooms that killed owners the last one is remembered */
+  PLANT_FORWARD_UNCHECKED, /* what is brought from another Redis is taken whatever its number */
   PLANTS
 };
 extern const char *const sim_plant_names[PLANTS];
@@ -92,6 +96,10 @@ enum sim_seen {
   SEEN_MATCHED,     /* players, who hear of it */
   SEEN_SEATS,       /* kept, in images */
   SEEN_TAKEN,       /* of them by their players */
+  SEEN_PARCELS,     /* to another Redis */
+  SEEN_AGAIN,       /* of them, brought again */
+  SEEN_INHERITED,   /* of them, found by a new owner */
+  SEEN_ONE_AWAY,    /* stalls of one Redis of several */
   SEEN_KINDS
 };
 extern const char *const sim_seen_names[SEEN_KINDS];
@@ -99,6 +107,8 @@ extern const char *const sim_seen_names[SEEN_KINDS];
 /* What the seed chooses, see plan.c. Rates are in thousandths a virtual second. */
 struct sim_plan {
   uint32_t partitions, workers, gateways, clients, rooms;
+  uint32_t shards;
+  uint64_t skew_ms;   /* by which the clock of each Redis is ahead of the one before */
   uint64_t active_us; /* how long faults and new work go on */
   uint64_t lease_ms, gateway_ttl_ms;
   uint64_t latency_us;     /* one way, typically */
@@ -152,7 +162,7 @@ struct sim {
   struct sim_plan plan;
   enum sim_plant plant;
   enum sim_phase phase;
-  struct model *model;
+  struct model *models[SIM_SHARDS_MAX]; /* a Redis each */
   const struct kind_registry *kinds;
   struct oracle *oracle;
   struct sim_process *running; /* whose code runs now; NULL: nobody's */
@@ -160,8 +170,6 @@ struct sim {
   size_t n_processes;
   struct sim_client *clients[SIM_CLIENTS_MAX];
   size_t n_clients;
-  uint64_t redis_stalled_until_us; /* it executes nothing before; what comes waits in */
-  struct sim_queue redis_inbox;
   uint64_t disturbed_until_us; /* the last fault's effects end then */
   uint64_t seen[SEEN_KINDS];
   bool tracing;

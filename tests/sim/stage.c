@@ -40,7 +40,7 @@ bool sim_play(struct sim *sim, uint64_t seed, enum sim_plant plant, bool tracing
   sim_open(sim, seed, plant, tracing);
   sim_plan_make(sim);
   if (tracing) sim_plan_print(sim);
-  sim->model = model_create(sim);
+  for (uint32_t i = 0; i < sim->plan.shards; i++) sim->models[i] = model_create(sim, i);
   oracle_create(sim);
   play_and_break(sim);
   if (!sim->failed) settle(sim);

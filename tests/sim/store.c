@@ -75,7 +75,7 @@ static void execute(struct sim_request *request) {
             is_current(request) ? "" : ", whose connection is gone");
   bool answered = request->execute(request);
   if (answered) sim_request_answer(request);
-  model_serve(sim->model);
+  model_serve(request->store->model);
 }
 
 static void arrives(void *arg) {
@@ -84,18 +84,19 @@ static void arrives(void *arg) {
   if (request->lost) return;
   if (sim->now_us < request->not_before_us) {
     sim_at(sim, request->not_before_us, arrives, request);
-  } else if (sim->now_us < sim->redis_stalled_until_us) {
-    sim_queue_push(sim, &sim->redis_inbox, request);
+  } else if (sim->now_us < request->store->model->stalled_until_us) {
+    sim_queue_push(sim, &request->store->model->inbox, request);
   } else {
     execute(request);
   }
 }
 
 static void redis_goes_on(void *arg) {
-  struct sim *sim = arg;
+  struct model *model = arg;
+  struct sim *sim = model->sim;
   struct sim_request *request;
-  if (sim->now_us < sim->redis_stalled_until_us) return; /* it was stalled for longer */
-  while (!sim->failed && (request = sim_queue_pop(&sim->redis_inbox))) execute(request);
+  if (sim->now_us < model->stalled_until_us) return; /* it was stalled for longer */
+  while (!sim->failed && (request = sim_queue_pop(&model->inbox))) execute(request);
 }
 
 static void break_now(void *arg) {
@@ -166,7 +167,8 @@ static void on_up(void *arg) {
 static void connect_link(struct sim_link *link) {
   struct sim *sim = link->store->sim;
   uint64_t at_us = sim->now_us + RECONNECT_MIN_US / 2 + sim_interval(sim, RECONNECT_MIN_US);
-  if (at_us < sim->redis_stalled_until_us) at_us = sim->redis_stalled_until_us + sim_below(sim, RECONNECT_MIN_US);
+  uint64_t stalled_until_us = link->store->model->stalled_until_us;
+  if (at_us < stalled_until_us) at_us = stalled_until_us + sim_below(sim, RECONNECT_MIN_US);
   process_post_at(link->store->process, at_us, on_up, link);
 }
 
@@ -230,9 +232,9 @@ void sim_store_kill(struct sim_store *store) {
   for (enum sim_link_name name = 0; name < LINKS; name++) sever(&store->links[name]);
 }
 
-void sim_store_stall_redis(struct sim *sim, uint64_t until_us) {
-  if (sim->redis_stalled_until_us < until_us) sim->redis_stalled_until_us = until_us;
-  sim_at(sim, sim->redis_stalled_until_us, redis_goes_on, sim);
+void sim_store_stall_redis(struct model *model, uint64_t until_us) {
+  if (model->stalled_until_us < until_us) model->stalled_until_us = until_us;
+  sim_at(model->sim, model->stalled_until_us, redis_goes_on, model);
 }
 
 /* ---- life, time, chance ---- */
@@ -249,7 +251,7 @@ static bool is_ready(const struct store *base) {
 static uint64_t now_ms(const struct store *base, uint32_t partition) {
   (void)partition;
   struct sim_store *store = sim_store_of(base);
-  uint64_t now = model_now_ms(store->sim->model) + (uint64_t)store->process->clock_error_ms;
+  uint64_t now = model_now_ms(store->model) + (uint64_t)store->process->clock_error_ms;
   if (store->floor_ms < now) store->floor_ms = now;
   return store->floor_ms;
 }
@@ -264,7 +266,7 @@ static void fill_random(struct store *base, void *out, size_t n) {
   for (size_t i = 0; i < n; i++) at[i] = (unsigned char)sim_below(sim_store_of(base)->sim, 256);
 }
 
-struct store *sim_store_create(struct sim_process *process) {
+struct store *sim_store_create(struct sim_process *process, struct model *model) {
   static const struct store_ops ops = {
       .destroy = destroy,
       .ready = is_ready,
@@ -282,6 +284,8 @@ struct store *sim_store_create(struct sim_process *process) {
       .read = sim_store_read,
       .read_wake = sim_store_read_wake,
       .commit = sim_store_commit,
+      .outbox = sim_store_outbox,
+      .forward = sim_store_forward,
       .gateway_open = sim_store_gateway_open,
       .gateway_renew = sim_store_gateway_renew,
       .gateway_close = sim_store_gateway_close,
@@ -294,6 +298,7 @@ struct store *sim_store_create(struct sim_process *process) {
   store->base.ops = &ops;
   store->sim = process->sim;
   store->process = process;
+  store->model = model;
   for (enum sim_link_name name = 0; name < LINKS; name++) {
     store->links[name] = (struct sim_link){.store = store, .name = name};
     connect_link(&store->links[name]);

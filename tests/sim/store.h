@@ -33,6 +33,7 @@ struct sim_store {
   struct store base; /* first: a struct store * is a struct sim_store * */
   struct sim *sim;
   struct sim_process *process;
+  struct model *model; /* which Redis */
   bool was_ready;
   bool dead; /* the process is: no callbacks any more */
   struct sim_link links[LINKS];
@@ -42,7 +43,7 @@ struct sim_store {
   uint64_t trimmed_us, floor_ms;
 };
 
-struct store *sim_store_create(struct sim_process *);
+struct store *sim_store_create(struct sim_process *, struct model *);
 /* The connection breaks, now. Idempotent until it is up again. */
 void sim_store_break(struct sim_store *, enum sim_link_name);
 /* It breaks behind the next request, before that can be answered. */
@@ -53,7 +54,7 @@ void sim_store_kill(struct sim_store *);
 /* The process is about to die in a kind's code, and tells Redis where. */
 void sim_store_last_words(struct sim_store *, const struct scene *);
 
-/* Redis executes nothing before this time; what comes meanwhile waits in order. */
-void sim_store_stall_redis(struct sim *, uint64_t until_us);
+/* This Redis executes nothing before this time; what comes meanwhile waits in order. */
+void sim_store_stall_redis(struct model *, uint64_t until_us);
 
 #endif

@@ -18,8 +18,7 @@ struct blaming {
 
 static bool run_blame(struct sim_request *request) {
   struct blaming *call = (struct blaming *)(void *)request;
-  struct sim *sim = request->store->sim;
-  request->result = model_blame(sim->model, call->partition, call->worker, call->epoch, &call->blame);
+  request->result = model_blame(request->store->model, call->partition, call->worker, call->epoch, &call->blame);
   if (request->result == STORE_OK && !call->blame.sure && *call->blame.room) faults_noted(request->store->process);
   return true;
 }

@@ -37,7 +37,7 @@ static struct plain *plain_new(struct store *base, const char *what, bool (*run)
 #define PLAIN_RUN(name, function, ...)                                                                               \
   static bool name(struct sim_request *request) {                                                                    \
     struct plain *call = (struct plain *)(void *)request;                                                            \
-    request->result = function(request->store->sim->model, __VA_ARGS__);                                             \
+    request->result = function(request->store->model, __VA_ARGS__);                                                  \
     return true;                                                                                                     \
   }
 
@@ -91,7 +91,7 @@ struct init {
 
 static bool run_init(struct sim_request *request) {
   struct init *call = (struct init *)(void *)request;
-  const struct model *model = request->store->sim->model;
+  const struct model *model = request->store->model;
   snprintf(call->deployment.cluster, sizeof call->deployment.cluster, "cluster");
   snprintf(call->deployment.server, sizeof call->deployment.server, "%s", model->server);
   request->result = STORE_OK;
@@ -125,7 +125,7 @@ struct renewal {
 
 static bool run_renew(struct sim_request *request) {
   struct renewal *call = (struct renewal *)(void *)request;
-  request->result = model_renew(request->store->sim->model, &call->info, &call->view);
+  request->result = model_renew(request->store->model, &call->info, &call->view);
   return true;
 }
 
@@ -160,8 +160,7 @@ struct claim {
 
 static bool run_claim(struct sim_request *request) {
   struct claim *call = (struct claim *)(void *)request;
-  request->result =
-      model_claim(request->store->sim->model, call->partition, call->worker, &call->seen, &call->claimed);
+  request->result = model_claim(request->store->model, call->partition, call->worker, &call->seen, &call->claimed);
   return true;
 }
 
@@ -207,7 +206,7 @@ struct load_step {
 
 static bool run_load_room(struct sim_request *request) {
   struct load_step *step = (struct load_step *)(void *)request;
-  struct model *model = request->store->sim->model;
+  struct model *model = request->store->model;
   struct model_room *room = model_room_find(model, step->id);
   request->result = STORE_OK;
   if (model_room_has(model, room, ROOM_MAIN)) {
@@ -234,7 +233,7 @@ static void finish_load_room(struct sim_request *request, enum store_result resu
 
 static bool run_load(struct sim_request *request) {
   struct load_step *step = (struct load_step *)(void *)request;
-  struct model *model = request->store->sim->model;
+  struct model *model = request->store->model;
   step->ids = sim_alloc(model->sim, (model->n_rooms + 1) * sizeof *step->ids);
   for (size_t i = 0; i < model->n_rooms; i++) {
     const char *id = model->rooms[i]->id;
@@ -283,7 +282,7 @@ struct commit_call {
 
 static bool run_commit(struct sim_request *request) {
   struct commit_call *call = (struct commit_call *)(void *)request;
-  request->result = model_commit(request->store->sim->model, &call->commit, &call->outcome);
+  request->result = model_commit(request->store->model, &call->commit, &call->outcome);
   return true;
 }
 
@@ -327,6 +326,11 @@ static void copy_segment(struct sim *sim, struct commit_segment *segment) {
   for (size_t i = 0; i < segment->n_appends; i++) {
     segment->appends[i].batch = sim_copy(sim, segment->appends[i].batch);
   }
+  segment->settled = copy_array(sim, segment->settled, segment->n_settled, sizeof *segment->settled);
+  segment->parcels = copy_array(sim, segment->parcels, segment->n_parcels, sizeof *segment->parcels);
+  for (size_t i = 0; i < segment->n_parcels; i++) {
+    segment->parcels[i].batch = sim_copy(sim, segment->parcels[i].batch);
+  }
   segment->deliveries = copy_array(sim, segment->deliveries, segment->n_deliveries, sizeof *segment->deliveries);
   for (size_t i = 0; i < segment->n_deliveries; i++) {
     segment->deliveries[i].gateway = sim_text(sim, segment->deliveries[i].gateway);
@@ -361,8 +365,8 @@ struct opening {
 
 static bool run_open(struct sim_request *request) {
   struct opening *call = (struct opening *)(void *)request;
-  request->result = model_gateway_open(request->store->sim->model, call->id, call->again, call->ttl_ms,
-                                       &call->generation, call->numbers);
+  request->result = model_gateway_open(request->store->model, call->id, call->again, call->ttl_ms, &call->generation,
+                                       call->numbers);
   return true;
 }
 
@@ -402,7 +406,7 @@ struct appending {
 static bool run_append(struct sim_request *request) {
   struct appending *call = (struct appending *)(void *)request;
   request->result =
-      model_append(request->store->sim->model, call->id, call->generation, call->items, call->n, call->verdicts);
+      model_append(request->store->model, call->id, call->generation, call->items, call->n, call->verdicts);
   return true;
 }
 

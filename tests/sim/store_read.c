@@ -35,7 +35,7 @@ static void on_served(struct model_read *read) {
 
 static void on_timeout(void *arg) {
   struct reading *call = arg;
-  if (model_unblock(call->request.store->sim->model, &call->read)) on_served(&call->read);
+  if (model_unblock(call->request.store->model, &call->read)) on_served(&call->read);
 }
 
 static bool run_read(struct sim_request *request) {
@@ -45,14 +45,14 @@ static bool run_read(struct sim_request *request) {
                    !request->store->links[LINK_READS].severed;
   request->result = STORE_OK;
   call->read.served = on_served;
-  if (model_read(sim->model, &call->read, call->block_ms && connected)) return true;
+  if (model_read(request->store->model, &call->read, call->block_ms && connected)) return true;
   sim_at(sim, sim->now_us + call->block_ms * 1000, on_timeout, call);
   return false;
 }
 
 void sim_store_hang_up(struct sim_store *store) {
   struct reading *call = (struct reading *)(void *)store->read;
-  model_unblock(store->sim->model, &call->read);
+  model_unblock(store->model, &call->read);
 }
 
 /* ---- in the process ---- */
@@ -108,7 +108,7 @@ void sim_store_read(struct store *base, const char *worker, const struct store_p
 
 static bool run_trim(struct sim_request *request) {
   struct trim *call = (struct trim *)(void *)request;
-  request->result = model_gateway_trim(request->store->sim->model, call->gateway, call->after);
+  request->result = model_gateway_trim(request->store->model, call->gateway, call->after);
   return true;
 }
 
@@ -164,7 +164,7 @@ static void wake_again(void *arg) {
 static bool run_wake(struct sim_request *request) {
   struct wake *call = (struct wake *)(void *)request;
   request->result = STORE_OK;
-  call->woken = model_unblock(request->store->sim->model, &call->reading->read);
+  call->woken = model_unblock(request->store->model, &call->reading->read);
   if (call->woken) on_served(&call->reading->read);
   return true;
 }

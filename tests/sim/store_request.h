@@ -51,6 +51,9 @@ void sim_store_read(struct store *, const char *worker, const struct store_posit
                     store_read_cb *, void *arg);
 void sim_store_read_wake(struct store *);
 void sim_store_commit(struct store *, const struct commit *, store_commit_cb *, void *arg);
+void sim_store_outbox(struct store *, uint32_t partition, store_parcel_cb *, store_done_cb *, void *arg);
+void sim_store_forward(struct store *, const char *worker, const struct store_forward *, size_t n, store_append_cb *,
+                       void *arg);
 void sim_store_gateway_open(struct store *, const char *gateway, bool again, const char *address, uint64_t ttl_ms,
                             store_open_cb *, void *arg);
 void sim_store_gateway_renew(struct store *, const char *gateway, uint64_t generation, uint64_t ttl_ms,
