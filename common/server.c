@@ -24,16 +24,35 @@ extern char **environ;
 
 /* ---- options ---- */
 
+static bool check_redis(const struct server_options *options, char *error, size_t error_size) {
+  const struct option_list *urls = &options->redis;
+  struct redis_url url;
+  char reason[256];
+  if (urls->count == 0 || urls->count > STORE_SHARDS_MAX || urls->count > options->partitions) {
+    snprintf(error, error_size, "--redis: 1 to %d of them, and no more than partitions", STORE_SHARDS_MAX);
+    return false;
+  }
+  for (size_t i = 0; i < urls->count; i++) {
+    if (redis_url_parse(urls->items[i], &url, reason, sizeof reason)) continue;
+    snprintf(error, error_size, "--redis: %s", reason);
+    return false;
+  }
+  for (size_t i = 0; i < urls->count; i++) {
+    for (size_t j = i + 1; j < urls->count; j++) {
+      if (strcmp(urls->items[i], urls->items[j]) != 0) continue;
+      snprintf(error, error_size, "--redis: number %zu and number %zu are the same", i + 1, j + 1);
+      return false;
+    }
+  }
+  return true;
+}
+
 bool server_options_check(const struct server_options *options, char *error, size_t error_size) {
   struct endpoint endpoint;
   struct failpoints *failpoints;
   char reason[256];
   const char *fault = NULL;
-  struct redis_url url;
-  if (!redis_url_parse(options->redis, &url, reason, sizeof reason)) {
-    snprintf(error, error_size, "--redis: %s", reason);
-    return false;
-  }
+  if (!check_redis(options, error, error_size)) return false;
   if (!failpoints_create(options->failpoints, &failpoints, reason, sizeof reason)) {
     snprintf(error, error_size, "--failpoints: %s", reason);
     return false;
@@ -100,8 +119,13 @@ static void wake_after(struct server *server, uint64_t wait_us) {
 static bool is_ready(void *arg, struct buf *reason) {
   struct server *server = arg;
   if (server->core->ready(server->arg, reason)) return true;
-  const char *refusal = store_redis_refusal(server->store);
-  if (refusal) buf_printf(reason, "; Redis said: %s", refusal);
+  for (uint32_t i = 0; i < server->n_stores; i++) {
+    const char *refusal = store_redis_refusal(server->stores[i]);
+    if (!refusal) continue;
+    buf_append_str(reason, "; Redis");
+    if (server->n_stores > 1) buf_printf(reason, " number %u", (unsigned)i + 1);
+    buf_printf(reason, " said: %s", refusal);
+  }
   return false;
 }
 
@@ -209,7 +233,6 @@ bool server_open(struct server *server, struct store_redis_options *store, const
   ev_io_init(&server->timer, on_timer, timer, EV_READ);
   if (timer < 0) return server_fail(server, "timer_failed", strerror(errno));
   if (!open_admin(server)) return false;
-  store->url = options->redis;
   store->prefix = options->prefix;
   store->partitions = (uint32_t)options->partitions;
   store->limits.gateway_entries = options->gateway_entries;
@@ -218,14 +241,20 @@ bool server_open(struct server *server, struct store_redis_options *store, const
   store->failpoints = server->failpoints;
   store->metrics = &server->redis_metrics;
   metrics_add(&server->metrics, store_redis_metric_rows, STORE_REDIS_METRICS, &server->redis_metrics);
-  server->store = store_redis_create(server->loop, store, &server->log, error, sizeof error);
-  return server->store || server_fail(server, "store_failed", error);
+  store->shards = (uint32_t)options->redis.count;
+  for (store->shard = 0; store->shard < store->shards; store->shard++) {
+    store->url = options->redis.items[store->shard];
+    server->stores[store->shard] = store_redis_create(server->loop, store, &server->log, error, sizeof error);
+    if (!server->stores[store->shard]) return server_fail(server, "store_failed", error);
+    server->n_stores++;
+  }
+  return true;
 }
 
 void server_close_outside(struct server *server) {
   if (server->loop) log_info(&server->log, "ended", F_I("status", server->status));
   admin_destroy(server->admin);
-  if (server->store) server->store->ops->destroy(server->store);
+  for (uint32_t i = 0; i < server->n_stores; i++) server->stores[i]->ops->destroy(server->stores[i]);
 }
 
 void server_close(struct server *server) {

@@ -29,9 +29,10 @@
 #define SERVER_NEVER   UINT64_MAX
 
 struct server_options {
-  char *admin;     /* HOST:PORT */
-  char *advertise; /* HOST:PORT at which peers reach the admin port; NULL: as bound */
-  char *redis, *prefix;
+  char *admin;              /* HOST:PORT */
+  char *advertise;          /* HOST:PORT at which peers reach the admin port; NULL: as bound */
+  struct option_list redis; /* URLs, one of each shard, in order */
+  char *prefix;
   char *failpoints; /* NULL: none */
   uint64_t partitions;
   uint64_t reply_timeout_ms, drain_timeout_ms;
@@ -70,10 +71,11 @@ struct server {
   const struct server_options *options;
   struct log log;
   struct metrics metrics;
-  struct store_redis_metrics redis_metrics;
+  struct store_redis_metrics redis_metrics; /* of all of them */
   struct failpoints *failpoints;
   struct ev_loop *loop;
-  struct store *store;
+  struct store *stores[STORE_SHARDS_MAX]; /* one of each shard; those of one process tell the same monotonic time */
+  uint32_t n_stores;
   struct admin *admin;
   char admin_address[ENDPOINT_BYTES]; /* with the port that was bound */
   char peer_address[ENDPOINT_BYTES];  /* as peers reach it: --advertise, or the same */

@@ -41,11 +41,12 @@ const struct option_row server_process_rows[] = {
 
 const struct option_row server_redis_rows[] = {
     {.name = "redis",
-     .type = OPTION_STRING,
+     .type = OPTION_WORDS,
      .offset = AT(redis),
      .fallback = "redis://127.0.0.1:6379",
      .help = "redis://[user:password@]host[:port][/db], unix:///path[?db=N], or "
-             "sentinel://[user:password@]host[:port],.../master[/db]"},
+             "sentinel://[user:password@]host[:port],.../master[/db]; given several times, or several separated by "
+             "spaces, partitions are spread over them: the same list in the same order for every process"},
     {.name = "prefix",
      .type = OPTION_STRING,
      .offset = AT(prefix),

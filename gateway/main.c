@@ -143,8 +143,8 @@ static void open_gateway(struct program *program) {
   config.registry = &program->registry;
   config.output = &output;
   config.failpoints = server->failpoints;
-  config.shards = 1;
-  program->gateway = gateway_create(&server->store, &config, &program->counters, &server->log);
+  config.shards = server->n_stores;
+  program->gateway = gateway_create(server->stores, &config, &program->counters, &server->log);
 }
 
 static bool open_api(struct program *program) {

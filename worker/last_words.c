@@ -14,12 +14,17 @@
 static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 #define N_SIGNALS (sizeof signals / sizeof *signals)
 
+struct voice {
+  struct redis_link *link;
+  volatile int fd; /* of the link; -1: it is not up */
+};
+
 struct last_words {
   const struct scene *scene;
   struct last_words_head head;
-  struct redis_link *link;
-  volatile int fd; /* of the link; -1: it is not up */
-  void *stack;     /* owned */
+  struct voice *voices; /* owned; one per shard */
+  uint32_t n_voices;
+  void *stack; /* owned */
   struct sigaction before[N_SIGNALS];
 };
 
@@ -132,7 +137,8 @@ static void print_last_line(const struct scene *scene, bool said) {
 static void speak(const struct last_words *words) {
   char text[LAST_WORDS_MAX];
   size_t len = last_words_format(&words->head, words->scene, text);
-  bool said = words->fd >= 0 && len > 0 && send(words->fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len;
+  int fd = words->voices[words->scene->partition % words->n_voices].fd;
+  bool said = fd >= 0 && len > 0 && send(fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len;
   print_last_line(words->scene, said);
 }
 
@@ -151,13 +157,13 @@ static void on_crash(int number, siginfo_t *info, void *context) {
 /* ---- life ---- */
 
 static void on_up(void *arg) {
-  struct last_words *words = arg;
-  words->fd = redis_link_fd(words->link);
+  struct voice *voice = arg;
+  voice->fd = redis_link_fd(voice->link);
 }
 
 static void on_down(void *arg) {
-  struct last_words *words = arg;
-  words->fd = -1;
+  struct voice *voice = arg;
+  voice->fd = -1;
 }
 
 /* A stack that overflowed is one of the ways to crash. */
@@ -170,19 +176,36 @@ static void handle_signals(struct last_words *words) {
   for (size_t i = 0; i < N_SIGNALS; i++) sigaction(signals[i], &action, &words->before[i]);
 }
 
-struct last_words *last_words_open(struct ev_loop *loop, const char *redis_url, const char *prefix,
+static bool urls_parse(const struct option_list *redis, struct redis_url *urls, char *error, size_t error_size) {
+  for (size_t i = 0; i < redis->count; i++) {
+    if (!redis_url_parse(redis->items[i], &urls[i], error, error_size)) return false;
+  }
+  return true;
+}
+
+struct last_words *last_words_open(struct ev_loop *loop, const struct option_list *redis, const char *prefix,
                                    const char *worker, const struct scene *scene, struct log *log, char *error,
                                    size_t error_size) {
   struct redis_link_options options = {
       .name = "last words", .connect_timeout_ms = CONNECT_TIMEOUT_MS, .on_up = on_up, .on_down = on_down};
-  if (!redis_url_parse(redis_url, &options.url, error, error_size)) return NULL;
-  struct last_words *words = xcalloc(1, sizeof *words);
-  words->scene = scene;
-  words->fd = -1;
-  last_words_prepare(&words->head, prefix, worker);
-  options.arg = words;
-  words->link = redis_link_create(loop, &options, log);
-  handle_signals(words);
+  struct redis_url *urls = xcalloc(redis->count, sizeof *urls);
+  struct last_words *words = NULL;
+  if (urls_parse(redis, urls, error, error_size)) {
+    words = xcalloc(1, sizeof *words);
+    words->scene = scene;
+    words->n_voices = (uint32_t)redis->count;
+    words->voices = xcalloc(redis->count, sizeof *words->voices);
+    last_words_prepare(&words->head, prefix, worker);
+    for (uint32_t i = 0; i < words->n_voices; i++) {
+      struct voice *voice = &words->voices[i];
+      voice->fd = -1;
+      options.url = urls[i];
+      options.arg = voice;
+      voice->link = redis_link_create(loop, &options, log);
+    }
+    handle_signals(words);
+  }
+  free(urls);
   return words;
 }
 
@@ -191,7 +214,8 @@ void last_words_close(struct last_words *words) {
   for (size_t i = 0; i < N_SIGNALS; i++) sigaction(signals[i], &words->before[i], NULL);
   speaker = NULL;
   sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
-  redis_link_destroy(words->link);
+  for (uint32_t i = 0; i < words->n_voices; i++) redis_link_destroy(words->voices[i].link);
+  free(words->voices);
   free(words->stack);
   free(words);
 }

@@ -2,14 +2,16 @@
  * before anybody notices the death, so that the next owner closes that room instead of dying of it too.
  *
  * A handler for the signals of a crash (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT) runs on a stack of its own, sends
- * one command on a connection that is kept for nothing else, writes a line to standard error, and lets the signal do
- * what it would have done: core file and exit status are as without it. Outside of a kind's code nothing is said; nor
- * when the connection is not up. A process that is killed (SIGKILL) says nothing: see worker/caution.h.
+ * one command on a connection that is kept for nothing else (one to each shard), writes a line to standard error, and
+ * lets the signal do what it would have done: core file and exit status are as without it. Outside of a kind's code
+ * nothing is said; nor when the connection is not up. A process that is killed (SIGKILL) says nothing: see
+ * worker/caution.h.
  */
 #ifndef HEYA_WORKER_LAST_WORDS_H
 #define HEYA_WORKER_LAST_WORDS_H
 
 #include "common/log.h"
+#include "common/option.h"
 #include "worker/scene.h"
 
 #include <stdbool.h>
@@ -18,9 +20,10 @@
 struct ev_loop;
 struct last_words;
 
-/* One in a process, since signals are the process's. Everything must outlive it but the texts. NULL with a sentence
- * in `error` if the URL is none. */
-struct last_words *last_words_open(struct ev_loop *loop, const char *redis_url, const char *prefix,
+/* One in a process, since signals are the process's. `redis` are the URLs of the shards, in order: what is said of a
+ * partition goes to its own. Everything must outlive it but the texts. NULL with a sentence in `error` if a URL is
+ * none. */
+struct last_words *last_words_open(struct ev_loop *loop, const struct option_list *redis, const char *prefix,
                                    const char *worker, const struct scene *scene, struct log *log, char *error,
                                    size_t error_size);
 /* Signals do again what they did before. NULL is harmless. */

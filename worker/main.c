@@ -147,7 +147,7 @@ static void on_view(void *arg, uint32_t shard, const struct store_view *view) {
 /* Ids are new at every start: a worker is never mistaken for its predecessor. */
 static void make_id(struct program *program, char id[PROCESS_ID_MAX + 1]) {
   uint8_t random[5];
-  struct store *store = program->server.store;
+  struct store *store = program->server.stores[0];
   const char *start = program->options.id && *program->options.id ? program->options.id : "w";
   store->ops->random(store, random, sizeof random);
   snprintf(id, PROCESS_ID_MAX + 1, "%s-%02x%02x%02x%02x%02x", start, random[0], random[1], random[2], random[3],
@@ -189,17 +189,17 @@ static bool open_worker(struct program *program) {
   struct worker_config config = {.version = SERVER_VERSION,
                                  .pid = getpid(),
                                  .partitions = (uint32_t)program->options.server.partitions,
-                                 .shards = 1,
+                                 .shards = server->n_stores,
                                  .lease_ms = program->options.lease_ms,
                                  .pace_us = program->options.server.pace_us};
   make_id(program, config.id);
   snprintf(config.address, sizeof config.address, "%s", server->peer_address);
   if (gethostname(config.host, sizeof config.host - 1) != 0) snprintf(config.host, sizeof config.host, "unknown");
   snprintf(server->log.process, sizeof server->log.process, "worker %s", config.id);
-  program->worker = worker_create(&config, &server->store, &program->kinds, &program->counters, &server->log);
+  program->worker = worker_create(&config, server->stores, &program->kinds, &program->counters, &server->log);
   program->peers = peers_create(server->loop, on_peer_dead, program, &server->log);
   program->worker->observer = (struct worker_observer){.view = on_view, .arg = program};
-  program->last_words = last_words_open(server->loop, server->options->redis, server->options->prefix, config.id,
+  program->last_words = last_words_open(server->loop, &server->options->redis, server->options->prefix, config.id,
                                         &program->worker->scene, &server->log, error, sizeof error);
   if (!program->last_words) return server_fail(server, "last_words_failed", error);
   return watchdog_open(&program->worker->scene, program->options.kind_limit_ms, error, sizeof error) ||

@@ -39,9 +39,9 @@ static uint32_t send_create(struct player *player, unsigned i) {
 }
 
 /* Ann makes all rooms; bob joins every eighth, which has four seats. */
-static struct cluster *start(struct player **ann, struct player **bob) {
+static struct cluster *start(struct player **ann, struct player **bob, unsigned shards) {
   static const char *const args[] = {"--max-rooms", "500", "--message-rate", "0", NULL};
-  struct cluster *cluster = cluster_start(&(struct cluster_options){.gateway_args = args});
+  struct cluster *cluster = cluster_start(&(struct cluster_options){.gateway_args = args, .shards = shards});
   uint32_t requests[ROOMS];
   char room[32];
   *ann = cluster_player(cluster, 0, "ann");
@@ -75,9 +75,9 @@ static unsigned all(struct player *player, const char *filter, const char *sort,
   return n;
 }
 
-Test(listing, rooms_are_filtered_sorted_and_paged) {
+static void find_all(unsigned shards) {
   struct player *ann, *bob;
-  struct cluster *cluster = start(&ann, &bob);
+  struct cluster *cluster = start(&ann, &bob, shards);
   unsigned found[ROOMS + 1], seen[ROOMS] = {0}, expected = 0;
 
   cr_assert_eq(all(bob, "", "", 50, found), ROOMS);
@@ -103,9 +103,17 @@ Test(listing, rooms_are_filtered_sorted_and_paged) {
   cluster_stop(cluster);
 }
 
+Test(listing, rooms_are_filtered_sorted_and_paged) {
+  find_all(1);
+}
+
+Test(listing, rooms_of_two_redis_are_listed_as_those_of_one) {
+  find_all(2);
+}
+
 Test(listing, a_filter_follows_what_happens_in_the_room) {
   struct player *ann, *bob;
-  struct cluster *cluster = start(&ann, &bob);
+  struct cluster *cluster = start(&ann, &bob, 1);
   unsigned found[ROOMS + 1];
   cr_assert_eq(all(ann, "phase == 'playing' or status == 'locked'", "", 50, found), 0);
   struct player *eve = cluster_player(cluster, 0, "eve");
@@ -121,7 +129,7 @@ Test(listing, a_filter_follows_what_happens_in_the_room) {
 
 Test(listing, pages_hold_while_rooms_come_and_go) {
   struct player *ann, *bob;
-  struct cluster *cluster = start(&ann, &bob);
+  struct cluster *cluster = start(&ann, &bob, 1);
   unsigned seen[ROOMS + 100] = {0}, extra = ROOMS, gone = 1;
   char after[1024] = "", room[32];
   do {

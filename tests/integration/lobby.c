@@ -180,6 +180,26 @@ Test(lobby, P1_quick_requests_survive_the_death_of_the_worker_of_the_lobby) {
   cluster_stop(cluster);
 }
 
+/* The lobby is on one Redis, half of the rooms that it opens on another: what they say to each other waits in an
+ * outbox, from which the next owner brings it. */
+Test(lobby, P1_quick_requests_across_two_redis_survive_the_death_of_the_worker_of_the_lobby) {
+  static struct place places[PLAYERS];
+  uint32_t requests[PLAYERS], on_other = 0;
+  gather(&(struct cluster_options){.lease_ms = 1000, .shards = 2});
+  unsigned owner = cluster_await_owner(cluster, LOBBY, -1);
+  for (int i = 0; i < PLAYERS; i++) {
+    requests[i] = send_quick(players[i], "duel");
+    if (i == PLAYERS / 2) process_kill(cluster_worker(cluster, owner));
+  }
+  for (int i = 0; i < PLAYERS; i++) player_acked(players[i], requests[i]);
+  for (int i = 0; i < PLAYERS; i++) places[i] = await_matched(players[i], "duel", -1);
+  for (int i = 0; i < PLAYERS; i++)
+    on_other += cluster_partition(cluster, places[i].room) % 2 != cluster_partition(cluster, LOBBY) % 2;
+  cr_assert_gt(on_other, 0);
+  expect_full_rooms(places);
+  cluster_stop(cluster);
+}
+
 /* The other one of his party; -1: he is alone. Each tenth and the one after him are one. */
 static int partner_of(int i) {
   return i % 10 == 0 ? i + 1 : i % 10 == 1 ? i - 1 : -1;

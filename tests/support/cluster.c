@@ -11,6 +11,7 @@
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define START_MS    20000
@@ -30,16 +31,22 @@ struct servers {
   unsigned count;
 };
 
+struct redis {
+  struct process process;
+  char name[24], dir[160], socket[180], url[200];
+  unsigned port;
+  struct redis_client *client;
+  struct cluster *cluster;
+};
+
 struct cluster {
   struct cluster_options options;
   struct tmpdir dir;
   char programs[192]; /* directory of the servers */
-  char socket[128];   /* of Redis */
-  char redis_url[160];
-  unsigned redis_port;
   char lb[64];
-  struct process redis, haproxy;
-  struct redis_client *client;
+  struct redis redis[CLUSTER_SHARDS_MAX];
+  unsigned shards;
+  struct process haproxy;
   struct servers workers, gateways;
   struct player *players[PLAYERS_MAX];
   unsigned player_count;
@@ -60,17 +67,17 @@ unsigned cluster_free_port(void) {
 }
 
 static bool redis_answers(void *arg) {
-  struct cluster *cluster = arg;
-  if (!process_is_running(&cluster->redis)) return true;
-  if (!cluster->client) cluster->client = redis_client_connect(cluster->socket);
-  if (!cluster->client) return false;
-  redisReply *reply = redis_reply(cluster->client, "PING");
+  struct redis *redis = arg;
+  if (!process_is_running(&redis->process)) return true;
+  if (!redis->client) redis->client = redis_client_connect(redis->socket);
+  if (!redis->client) return false;
+  redisReply *reply = redis_reply(redis->client, "PING");
   bool ready = reply->type == REDIS_REPLY_STATUS; /* an error while it loads its file */
   freeReplyObject(reply);
   return ready;
 }
 
-static void run_redis(struct cluster *cluster) {
+static void run_redis(struct redis *redis) {
   struct process_args args = {0}, env = {0};
   process_args_add(&env, "LC_ALL=C"); /* it refuses to start in a locale the system does not have */
   const char *fixed[] = {"redis-server", "--bind", "127.0.0.1", "--appendonly",       "yes",        "--appendfsync",
@@ -78,32 +85,42 @@ static void run_redis(struct cluster *cluster) {
                          "no",           NULL};
   process_args_append(&args, fixed);
   process_args_add(&args, "--port");
-  process_args_add(&args, "%u", cluster->redis_port);
+  process_args_add(&args, "%u", redis->port);
   process_args_add(&args, "--unixsocket");
-  process_args_add(&args, "%s", cluster->socket);
+  process_args_add(&args, "%s", redis->socket);
   process_args_add(&args, "--dir");
-  process_args_add(&args, "%s", cluster->dir.path);
-  process_args_append(&args, cluster->options.redis_args);
-  process_start(&cluster->redis, "redis", cluster->dir.path, &args, &env);
+  process_args_add(&args, "%s", redis->dir);
+  process_args_append(&args, redis->cluster->options.redis_args);
+  process_start(&redis->process, redis->name, redis->cluster->dir.path, &args, &env);
   process_args_close(&args);
   process_args_close(&env);
-  cr_assert(wait_until(START_MS, redis_answers, cluster), "redis-server does not answer");
+  cr_assert(wait_until(START_MS, redis_answers, redis), "redis-server does not answer");
 }
 
-static void start_redis(struct cluster *cluster) {
+static void start_redis(struct cluster *cluster, unsigned shard) {
+  struct redis *redis = &cluster->redis[shard];
+  char sub[24] = "";
+  redis->cluster = cluster;
+  snprintf(redis->name, sizeof redis->name, shard ? "redis %u" : "redis", shard + 1);
+  if (shard) snprintf(sub, sizeof sub, "/shard-%u", shard);
+  snprintf(redis->dir, sizeof redis->dir, "%s%s", cluster->dir.path, sub);
+  cr_assert(!shard || mkdir(redis->dir, 0700) == 0);
+  snprintf(redis->socket, sizeof redis->socket, "%s%s/redis.sock", cluster->dir.path, sub);
+  snprintf(redis->url, sizeof redis->url, "unix://%s%s/redis.sock", cluster->dir.path, sub);
   for (int i = 0; i < PORT_TRIES; i++) {
-    cluster->redis_port = cluster_free_port();
-    run_redis(cluster);
-    if (process_is_running(&cluster->redis)) return;
+    redis->port = cluster_free_port();
+    run_redis(redis);
+    if (process_is_running(&redis->process)) return;
   }
-  cr_assert_fail("redis-server ends with %d", cluster->redis.status);
+  cr_assert_fail("redis-server ends with %d", redis->process.status);
 }
 
 void cluster_restart_redis(struct cluster *cluster) {
-  redis_client_close(cluster->client);
-  cluster->client = NULL;
-  run_redis(cluster);
-  cr_assert(process_is_running(&cluster->redis), "redis-server does not come back");
+  struct redis *redis = &cluster->redis[0];
+  redis_client_close(redis->client);
+  redis->client = NULL;
+  run_redis(redis);
+  cr_assert(process_is_running(&redis->process), "redis-server does not come back");
 }
 
 static bool lb_answers(void *arg) {
@@ -154,11 +171,21 @@ static unsigned spawn(struct cluster *cluster, struct servers *servers, const ch
   return servers->count++;
 }
 
-static void common_args(struct cluster *cluster, const char *program, struct process_args *args) {
+static bool names_redis(const char *const *extra) {
+  for (; extra && *extra; extra++) {
+    if (strcmp(*extra, "--redis") == 0) return true;
+  }
+  return false;
+}
+
+static void common_args(struct cluster *cluster, const char *program, const char *const *extra,
+                        struct process_args *args) {
   char path[256];
   process_args_add(args, "%s", cluster_program(cluster, program, path, sizeof path));
-  process_args_add(args, "--redis");
-  process_args_add(args, "%s", cluster->redis_url);
+  for (unsigned i = 0; i < cluster->shards && !names_redis(extra); i++) {
+    process_args_add(args, "--redis");
+    process_args_add(args, "%s", cluster->redis[i].url);
+  }
   const char *fixed[] = {"--admin", "127.0.0.1:0", "--log-level", "info", "--log-format", "text", NULL};
   process_args_append(args, fixed);
   if (cluster->options.partitions) {
@@ -169,7 +196,7 @@ static void common_args(struct cluster *cluster, const char *program, struct pro
 
 unsigned cluster_spawn_worker(struct cluster *cluster, const char *const *extra) {
   struct process_args args = {0};
-  common_args(cluster, "heya-worker", &args);
+  common_args(cluster, "heya-worker", extra, &args);
   process_args_add(&args, "--lease");
   process_args_add(&args, "%ums", cluster->options.lease_ms ? cluster->options.lease_ms : CLUSTER_LEASE_MS);
   process_args_append(&args, cluster->options.worker_args);
@@ -179,7 +206,7 @@ unsigned cluster_spawn_worker(struct cluster *cluster, const char *const *extra)
 
 unsigned cluster_spawn_gateway(struct cluster *cluster, const char *const *extra) {
   struct process_args args = {0};
-  common_args(cluster, "heya-gateway", &args);
+  common_args(cluster, "heya-gateway", extra, &args);
   const char *fixed[] = {"--listen", "127.0.0.1:0", "--trusted-proxy", "127.0.0.1/32", "--auth", "dev", NULL};
   process_args_append(&args, fixed);
   process_args_append(&args, cluster->options.gateway_args);
@@ -250,7 +277,7 @@ static void each_process(struct cluster *cluster, void (*visit)(struct process *
   visit(&cluster->haproxy);
   for (unsigned i = 0; i < cluster->gateways.count; i++) visit(&cluster->gateways.list[i].process);
   for (unsigned i = 0; i < cluster->workers.count; i++) visit(&cluster->workers.list[i].process);
-  visit(&cluster->redis);
+  for (unsigned i = 0; i < cluster->shards; i++) visit(&cluster->redis[i].process);
 }
 
 static void print_tail(struct process *process) {
@@ -261,8 +288,10 @@ static void print_tail(struct process *process) {
 static void take_down(struct cluster *cluster) {
   for (unsigned i = 0; i < cluster->player_count; i++) player_destroy(cluster->players[i]);
   cluster->player_count = 0;
-  redis_client_close(cluster->client);
-  cluster->client = NULL;
+  for (unsigned i = 0; i < cluster->shards; i++) {
+    redis_client_close(cluster->redis[i].client);
+    cluster->redis[i].client = NULL;
+  }
   each_process(cluster, process_kill);
 }
 
@@ -297,9 +326,8 @@ struct cluster *cluster_start(const struct cluster_options *options) {
   tmpdir_create(&cluster->dir);
   on_exit(at_exit, cluster);
   find_programs(cluster);
-  snprintf(cluster->socket, sizeof cluster->socket, "%s/redis.sock", cluster->dir.path);
-  snprintf(cluster->redis_url, sizeof cluster->redis_url, "unix://%s", cluster->socket);
-  start_redis(cluster);
+  unsigned shards = cluster->options.shards ? cluster->options.shards : 1;
+  while (cluster->shards < shards) start_redis(cluster, cluster->shards++);
   if (!cluster->options.bare) start_servers(cluster);
   if (cluster->options.haproxy) start_haproxy(cluster);
   return cluster;
@@ -379,11 +407,27 @@ struct process *cluster_haproxy(struct cluster *cluster) {
 }
 
 struct process *cluster_redis_process(struct cluster *cluster) {
-  return &cluster->redis;
+  return &cluster->redis[0].process;
 }
 
 struct redis_client *cluster_redis(struct cluster *cluster) {
-  return cluster->client;
+  return cluster->redis[0].client;
+}
+
+unsigned cluster_shards(const struct cluster *cluster) {
+  return cluster->shards;
+}
+
+struct process *cluster_shard_process(struct cluster *cluster, unsigned shard) {
+  return &cluster->redis[shard].process;
+}
+
+struct redis_client *cluster_shard(struct cluster *cluster, unsigned shard) {
+  return cluster->redis[shard].client;
+}
+
+const char *cluster_shard_url(const struct cluster *cluster, unsigned shard) {
+  return cluster->redis[shard].url;
 }
 
 const struct tmpdir *cluster_dir(const struct cluster *cluster) {
@@ -396,14 +440,14 @@ const char *cluster_program(struct cluster *cluster, const char *name, char *pat
 }
 
 const char *cluster_redis_url(const struct cluster *cluster) {
-  return cluster->redis_url;
+  return cluster->redis[0].url;
 }
 
 /* ---- looking at it -----------------------------------------------------------------------------------------------
  */
 
 static uint32_t partitions(struct cluster *cluster) {
-  int64_t count = redis_integer(cluster->client, "HGET %s partitions", key_config(KEY_PREFIX_DEFAULT).text);
+  int64_t count = redis_integer(cluster->redis[0].client, "HGET %s partitions", key_config(KEY_PREFIX_DEFAULT).text);
   cr_assert(count > 0, "the number of partitions is not in Redis");
   return (uint32_t)count;
 }
@@ -414,9 +458,10 @@ uint32_t cluster_partition(struct cluster *cluster, const char *room) {
 
 static int owner_of(struct cluster *cluster, uint32_t partition) {
   int found = -1;
-  char *worker = redis_string(cluster->client, "HGET %s worker", key_part_owner(KEY_PREFIX_DEFAULT, partition).text);
+  struct redis_client *client = cluster->redis[partition % cluster->shards].client;
+  char *worker = redis_string(client, "HGET %s worker", key_part_owner(KEY_PREFIX_DEFAULT, partition).text);
   if (worker && *worker) {
-    int64_t pid = redis_integer(cluster->client, "HGET %s pid", key_worker(KEY_PREFIX_DEFAULT, worker).text);
+    int64_t pid = redis_integer(client, "HGET %s pid", key_worker(KEY_PREFIX_DEFAULT, worker).text);
     for (unsigned i = 0; i < cluster->workers.count; i++)
       if (pid > 0 && cluster->workers.list[i].process.pid == pid) found = (int)i;
   }
@@ -458,7 +503,7 @@ size_t cluster_count_keys(struct cluster *cluster, const char *pattern) {
   size_t count = 0;
   char cursor[32] = "0";
   do {
-    redisReply *reply = redis_reply(cluster->client, "SCAN %s MATCH %s COUNT 1000", cursor, pattern);
+    redisReply *reply = redis_reply(cluster->redis[0].client, "SCAN %s MATCH %s COUNT 1000", cursor, pattern);
     cr_assert(reply->type == REDIS_REPLY_ARRAY && reply->elements == 2);
     count += reply->element[1]->elements;
     snprintf(cursor, sizeof cursor, "%s", reply->element[0]->str);

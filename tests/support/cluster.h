@@ -25,6 +25,7 @@
 
 #define CLUSTER_LB          (-1) /* instead of a gateway's index */
 #define CLUSTER_PROCESS_MAX 16   /* of workers, and of gateways */
+#define CLUSTER_SHARDS_MAX  3    /* of Redis */
 #define CLUSTER_LEASE_MS    3000 /* of the workers, unless the options say otherwise */
 /* The longest time from the kill -9 of a worker until another one applies its partitions' commands: its lease, the
  * third of a lease until a peer looks, the wait before a free partition may be claimed, and loading. */
@@ -32,6 +33,7 @@
 
 struct cluster_options {
   unsigned workers, gateways; /* 0: 2 */
+  unsigned shards;            /* so many Redis; 0: 1 */
   bool bare;                  /* Redis only; the test starts the servers it wants */
   bool haproxy;
   unsigned partitions;             /* 0: the servers' default */
@@ -66,6 +68,11 @@ struct process *cluster_gateway(struct cluster *cluster, unsigned index);
 struct process *cluster_haproxy(struct cluster *cluster);
 struct process *cluster_redis_process(struct cluster *cluster);
 struct redis_client *cluster_redis(struct cluster *cluster);
+/* Of several Redis; number 0 is that of the calls above. */
+unsigned cluster_shards(const struct cluster *cluster);
+struct process *cluster_shard_process(struct cluster *cluster, unsigned shard);
+struct redis_client *cluster_shard(struct cluster *cluster, unsigned shard);
+const char *cluster_shard_url(const struct cluster *cluster, unsigned shard);
 const struct tmpdir *cluster_dir(const struct cluster *cluster);
 /* The path of a file in the tree of the servers, such as "heya-worker". */
 const char *cluster_program(struct cluster *cluster, const char *name, char *path, size_t size);
@@ -77,7 +84,9 @@ unsigned cluster_free_port(void);
 
 /* ---- changing it ---- */
 
-/* Starts one more; returns its index at once. `args`, NULL-terminated or NULL, come after the options' own. */
+/* Starts one more; returns its index at once. `args`, NULL-terminated or NULL, come after the options' own; those
+ * with
+ * --redis replace the cluster's. */
 unsigned cluster_spawn_worker(struct cluster *cluster, const char *const *args);
 unsigned cluster_spawn_gateway(struct cluster *cluster, const char *const *args);
 /* Fails the test when it does not become ready. Its addresses are known afterwards. */

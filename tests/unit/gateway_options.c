@@ -43,34 +43,52 @@ Test(gateway_options, defaults_need_only_a_key_or_dev) {
 }
 
 Test(gateway_options, what_makes_no_sense_is_refused_by_name) {
-  const char *cases[][3] = {{"--listen", "localhost", "--listen"},
-                            {"--listen", "127.0.0.1:70000", "--listen"},
-                            {"--admin", "nowhere:1", "--admin"},
-                            {"--id", "has space", "--id"},
-                            {"--id", "a-name-that-is-much-longer-than-31", "--id"},
-                            {"--prefix", "with space:", "--prefix"},
-                            {"--partitions", "0", "partitions"},
-                            {"--redis", "foo://x", "--redis: "},
-                            {"--trusted-proxy", "10.0.0.1/8", "--trusted-proxy"},
-                            {"--allow-origin", "example.org", "--allow-origin"},
-                            {"--allow-origin", "https://example.org/path", "--allow-origin"},
-                            {"--ping-interval", "2m", "--ping-interval"},
-                            {"--waiting-bytes", "64k", "--waiting-bytes"},
-                            {"--failpoints", "x=y", "--failpoints: x: "},
-                            {"--gateway-ttl", "30", "--gateway-ttl: 30 needs a unit"},
-                            {"--kind-json", "No", "--kind-json: No is not a kind's name"},
-                            {"--kind-json", "chat", "--kind-json: chat is known already"},
-                            {"--kind-messages", "x", "--kind-messages: x is not NAME=PACKAGE"},
-                            {"--kind-messages", "x=heya.kinds.y", "is not NAME=PACKAGE"},
-                            {"--kind-messages", "live=heya.kinds.chat", "--kind-messages: live is known already"},
-                            {"--kind-messages", "a234567890123456x=heya.kinds.chat", "is not a kind's name"},
-                            {"--auth", "none", "auth"}};
+  const char *cases[][3] = {
+      {"--listen", "localhost", "--listen"},
+      {"--listen", "127.0.0.1:70000", "--listen"},
+      {"--admin", "nowhere:1", "--admin"},
+      {"--id", "has space", "--id"},
+      {"--id", "a-name-that-is-much-longer-than-31", "--id"},
+      {"--prefix", "with space:", "--prefix"},
+      {"--partitions", "0", "partitions"},
+      {"--redis", "foo://x", "--redis: "},
+      {"--redis", "redis://a foo://x", "--redis: "},
+      {"--redis", "redis://a redis://b redis://a", "--redis: number 1 and number 3 are the same"},
+      {"--trusted-proxy", "10.0.0.1/8", "--trusted-proxy"},
+      {"--allow-origin", "example.org", "--allow-origin"},
+      {"--allow-origin", "https://example.org/path", "--allow-origin"},
+      {"--ping-interval", "2m", "--ping-interval"},
+      {"--waiting-bytes", "64k", "--waiting-bytes"},
+      {"--failpoints", "x=y", "--failpoints: x: "},
+      {"--gateway-ttl", "30", "--gateway-ttl: 30 needs a unit"},
+      {"--kind-json", "No", "--kind-json: No is not a kind's name"},
+      {"--kind-json", "chat", "--kind-json: chat is known already"},
+      {"--kind-messages", "x", "--kind-messages: x is not NAME=PACKAGE"},
+      {"--kind-messages", "x=heya.kinds.y", "is not NAME=PACKAGE"},
+      {"--kind-messages", "live=heya.kinds.chat", "--kind-messages: live is known already"},
+      {"--kind-messages", "a234567890123456x=heya.kinds.chat", "is not a kind's name"},
+      {"--auth", "none", "auth"}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     struct gateway_options options;
     const char *error = REFUSAL(&options, "--auth", "dev", cases[i][0], cases[i][1]);
     cr_assert(strstr(error, cases[i][2]), "%s %s: \"%s\"", cases[i][0], cases[i][1], error);
     option_close(&gateway_option_set, &options);
   }
+}
+
+Test(gateway_options, several_redis_come_one_by_one_or_with_spaces_and_keep_their_commas) {
+  struct gateway_options options;
+  cr_assert_str_eq(REFUSAL(&options, "--auth", "dev"), "");
+  cr_assert_eq(options.server.redis.count, 1);
+  option_close(&gateway_option_set, &options);
+  cr_assert_str_eq(REFUSAL(&options, "--auth", "dev", "--redis", "sentinel://a,b/one", "--redis",
+                           "unix:///b.sock?db=1  redis://c"),
+                   "");
+  cr_assert_eq(options.server.redis.count, 3);
+  cr_assert_str_eq(options.server.redis.items[0], "sentinel://a,b/one");
+  cr_assert_str_eq(options.server.redis.items[1], "unix:///b.sock?db=1");
+  cr_assert_str_eq(options.server.redis.items[2], "redis://c");
+  option_close(&gateway_option_set, &options);
 }
 
 Test(gateway_options, become_the_configs_of_the_parts) {

@@ -118,18 +118,26 @@ __attribute__((no_sanitize("undefined"))) static void divide_by_zero(void) {
 static void fail_an_assertion(void) {
   abort();
 }
+/* One shard. */
+static struct last_words *open_words(struct ev_loop *loop, const char *url, const struct scene *scene, char *error,
+                                     size_t error_size) {
+  char *items[] = {(char *)(uintptr_t)url};
+  return last_words_open(loop, &(struct option_list){.items = items, .count = 1}, "heya:", "w-1", scene, NULL, error,
+                         error_size);
+}
+
 static void be_killed(void) {
   raise(SIGKILL);
 }
 
 /* The child: connects, goes on the scene if there is one, and crashes. */
-_Noreturn static void play(const struct stage *stage, bool in_scene, void (*crash)(void)) {
+_Noreturn static void play(const struct option_list *redis, bool in_scene, void (*crash)(void)) {
   struct scene scene = {0};
   char error[128];
   setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
   for (int i = 1; i < 32; i++) signal(i, SIG_DFL); /* the test's own */
   struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
-  struct last_words *words = last_words_open(loop, stage->url, "heya:", "w-1", &scene, NULL, error, sizeof error);
+  struct last_words *words = last_words_open(loop, redis, "heya:", "w-1", &scene, NULL, error, sizeof error);
   if (!words) _exit(99);
   for (int i = 0; i < 3; i++) ev_run(loop, EVRUN_ONCE); /* the retry timer, the connection */
   if (in_scene) scene_enter(&scene, 3, 7, (struct stream_id){1000, 2}, 4, "chat/a");
@@ -145,7 +153,10 @@ static int watch(bool in_scene, void (*crash)(void), char *said, size_t size) {
   stage_open(&stage);
   pid_t child = fork();
   cr_assert_geq(child, 0);
-  if (child == 0) play(&stage, in_scene, crash);
+  if (child == 0) {
+    char *urls[] = {stage.url};
+    play(&(struct option_list){.items = urls, .count = 1}, in_scene, crash);
+  }
   int connection = accept(stage.listener, NULL, NULL);
   for (ssize_t n; (n = read(connection, said + len, size - 1 - len)) > 0;) len += (size_t)n;
   said[len] = '\0';
@@ -171,6 +182,34 @@ Test(last_words, are_said_by_a_crash_which_ends_the_process_as_ever) {
   expect_said(SIGFPE, divide_by_zero);
 }
 
+/* Of partition 3, so to the second of two. */
+Test(last_words, go_to_the_redis_of_the_partition) {
+  struct stage stages[2];
+  char said[1024];
+  size_t len = 0;
+  int status;
+  for (int i = 0; i < 2; i++) stage_open(&stages[i]);
+  pid_t child = fork();
+  cr_assert_geq(child, 0);
+  if (child == 0) {
+    char *urls[] = {stages[0].url, stages[1].url};
+    struct option_list both = {.items = urls, .count = 2};
+    play(&both, true, read_through_null);
+  }
+  int first = accept(stages[0].listener, NULL, NULL), second = accept(stages[1].listener, NULL, NULL);
+  cr_assert_eq(read(first, said, sizeof said), 0);
+  for (ssize_t n; (n = read(second, said + len, sizeof said - 1 - len)) > 0;) len += (size_t)n;
+  said[len] = '\0';
+  cr_assert(strstr(said, "chat/a"), "%s", said);
+  cr_assert_eq(waitpid(child, &status, 0), child);
+  for (int i = 0; i < 2; i++) {
+    close(stages[i].listener);
+    tmpdir_remove(&stages[i].dir);
+  }
+  close(first);
+  close(second);
+}
+
 Test(last_words, are_not_said_outside_of_a_scene) {
   char said[1024];
   cr_assert_eq(watch(false, read_through_null, said, sizeof said), SIGSEGV);
@@ -186,7 +225,7 @@ Test(last_words, are_not_said_by_the_killed) {
 Test(last_words, need_a_url) {
   struct scene scene = {0};
   char error[128] = "";
-  cr_assert_null(last_words_open(NULL, "ftp://x", "heya:", "w-1", &scene, NULL, error, sizeof error));
+  cr_assert_null(open_words(NULL, "ftp://x", &scene, error, sizeof error));
   cr_assert(error[0]);
 }
 
@@ -196,8 +235,7 @@ Test(last_words, when_closed_leave_signals_as_they_were) {
   char error[128];
   struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
   sigaction(SIGFPE, NULL, &before);
-  struct last_words *words =
-      last_words_open(loop, "unix:///nowhere/at.all", "heya:", "w-1", &scene, NULL, error, sizeof error);
+  struct last_words *words = open_words(loop, "unix:///nowhere/at.all", &scene, error, sizeof error);
   sigaction(SIGFPE, NULL, &after);
   cr_assert_neq(after.sa_sigaction, before.sa_sigaction);
   last_words_close(words);
