@@ -213,10 +213,13 @@ local PARTITION_COLUMNS = {{'partition', 9}, {'owner', 24}, {'epoch', 7}, {'queu
 
 local function partitions(prefix)
   local _, config = hash_of(prefix .. 'config')
-  local count = type(config) == 'table' and tonumber(config.partitions) or 0
+  if type(config) ~= 'table' then config = {} end
+  local count = tonumber(config.partitions) or 0
+  local shards, shard = tonumber(config.shards) or 1, tonumber(config.shard) or 0 -- of several Redis: which are here
+  if shards < 1 or shards ~= math.floor(shards) then shards = 1 end
   local lines = {row(PARTITION_COLUMNS, {'partition', 'owner', 'epoch', 'queued', 'bytes', 'rooms', 'done'})}
   local json = {}
-  for p = 0, math.min(count, 1024) - 1 do
+  for p = shard, math.min(count, 1024) - 1, shards do
     local base = prefix .. 'part:' .. p
     local names, owner = hash_of(base .. ':owner')
     if not names then owner = {worker = 'wrong type'} end

@@ -209,14 +209,19 @@ static bool owns_nothing(void *worker) {
   return owned_by(worker) == 0;
 }
 
+static bool owns_all(void *worker) {
+  return owned_by(worker) == 16;
+}
+
 static bool owns_something(void *worker) {
   return owned_by(worker) > 0;
 }
 
-Test(api, a_drained_worker_hands_its_partitions_over_and_takes_none_until_it_may) {
+static void drain_one(unsigned shards) {
   char first[64], second[64], path[128];
-  start(&(struct cluster_options){.lease_ms = 1000});
+  start(&(struct cluster_options){.lease_ms = 1000, .shards = shards});
   json_t *workers = ask("GET", "/v1/workers", NULL, 200);
+  cr_assert_eq(json_array_size(workers), 2);
   snprintf(first, sizeof first, "%s", text_of(json_array_get(workers, 0), "id"));
   snprintf(second, sizeof second, "%s", text_of(json_array_get(workers, 1), "id"));
   json_decref(workers);
@@ -224,7 +229,7 @@ Test(api, a_drained_worker_hands_its_partitions_over_and_takes_none_until_it_may
   snprintf(path, sizeof path, "/v1/workers/%s/drain", first);
   json_decref(ask("POST", path, "", 200));
   cr_assert(wait_until(LATE_MS, owns_nothing, first));
-  cr_assert_eq(owned_by(second), 16);
+  cr_assert(wait_until(LATE_MS, owns_all, second));
   snprintf(path, sizeof path, "/v1/workers/%s/drain", second);
   expect_error("POST", path, "", 409, "DENIED");
   snprintf(path, sizeof path, "/v1/workers/%s/undrain", first);
@@ -234,11 +239,21 @@ Test(api, a_drained_worker_hands_its_partitions_over_and_takes_none_until_it_may
   stop();
 }
 
+Test(api, a_drained_worker_hands_its_partitions_over_and_takes_none_until_it_may) {
+  drain_one(1);
+}
+
+Test(api, a_worker_is_one_on_two_redis_and_drained_on_both) {
+  drain_one(2);
+}
+
 /* Runs scripts/heyactl; its exit status, and what it printed in `out`. */
 static int heyactl(const char *arguments, char *out, size_t size) {
-  char command[1024];
-  snprintf(command, sizeof command, "scripts/heyactl --redis %s --api http://%s --token-file %s %s 2>&1 < /dev/null",
-           cluster_redis_url(cluster), cluster_gateway_admin(cluster, 0), token_path, arguments);
+  char command[1024], second[256] = "";
+  if (cluster_shards(cluster) > 1) snprintf(second, sizeof second, "--redis %s", cluster_shard_url(cluster, 1));
+  snprintf(command, sizeof command,
+           "scripts/heyactl --redis %s %s --api http://%s --token-file %s %s 2>&1 < /dev/null",
+           cluster_redis_url(cluster), second, cluster_gateway_admin(cluster, 0), token_path, arguments);
   FILE *pipe = popen(command, "r");
   cr_assert(pipe);
   out[fread(out, 1, size - 1, pipe)] = '\0';
@@ -271,6 +286,25 @@ Test(api, heyactl_looks_and_acts) {
   player_await_event(ann, HEYA__V1__EVENT__BODY_CLOSED);
   expect_says("drain w-nobody", 1, "DENIED");
   expect_says("dance", 2, "unknown command");
+  stop();
+}
+
+Test(api, heyactl_looks_at_two_redis) {
+  static char out[65536];
+  start(&(struct cluster_options){.shards = 2});
+  struct player *ann = cluster_player(cluster, 0, "ann");
+  player_join(ann, "chat/r0");
+  player_join(ann, "chat/r1");
+  cr_assert_neq(cluster_partition(cluster, "chat/r0") % 2, cluster_partition(cluster, "chat/r1") % 2);
+  expect_says("room chat/r0", 0, "ann");
+  expect_says("room chat/r1", 0, "ann");
+  cr_assert_eq(heyactl("rooms chat", out, sizeof out), 0);
+  cr_assert(strstr(out, "chat/r0") && strstr(out, "chat/r1"), "%s", out);
+  cr_assert_eq(heyactl("--json partitions", out, sizeof out), 0);
+  json_t *partitions = json_loads(out, 0, NULL);
+  cr_assert_eq(json_array_size(partitions), 16);
+  json_decref(partitions);
+  expect_says("notice chat/r1 'tea is ready'", 0, "done");
   stop();
 }
 
