@@ -116,8 +116,16 @@ static bool remove_worker(struct faults *faults) {
   return true;
 }
 
+static bool is_second(struct faults *faults) {
+  return faults->servers->shards && unit(faults) < 0.5;
+}
+
+static struct server *any_redis(struct faults *faults) {
+  return is_second(faults) ? &faults->servers->second : &faults->servers->redis;
+}
+
 static bool stop_redis(struct faults *faults) {
-  struct server *redis = &faults->servers->redis;
+  struct server *redis = any_redis(faults);
   double seconds = between(faults, 1, 6);
   if (redis->state != SERVER_UP) return false;
   say(faults, "SIGSTOP", redis->name, seconds);
@@ -127,19 +135,20 @@ static bool stop_redis(struct faults *faults) {
 }
 
 static bool restart_redis(struct faults *faults) {
-  struct server *redis = &faults->servers->redis;
+  struct server *redis = any_redis(faults);
   return redis->state == SERVER_UP && drain_one(faults, redis);
 }
 
 static bool kill_redis(struct faults *faults) {
-  struct server *redis = &faults->servers->redis;
+  struct server *redis = any_redis(faults);
   return faults->redis_kill && redis->state == SERVER_UP && kill_one(faults, redis);
 }
 
 static bool reset_connections(struct faults *faults) {
   char whom[32];
-  if (!faults->proxy) return false;
-  snprintf(whom, sizeof whom, "%u", proxy_reset(faults->proxy, unit(faults) < 0.3 ? 1 : 0.3));
+  struct proxy *proxy = faults->proxies[is_second(faults)];
+  if (!proxy) return false;
+  snprintf(whom, sizeof whom, "%u", proxy_reset(proxy, unit(faults) < 0.3 ? 1 : 0.3));
   say(faults, "connections reset", whom, 0);
   return true;
 }
@@ -147,8 +156,11 @@ static bool reset_connections(struct faults *faults) {
 /* Redis closes them itself. */
 static bool client_kill(struct faults *faults) {
   struct timeval patience = {.tv_usec = 200000};
-  if (faults->servers->redis.state != SERVER_UP) return false;
-  redisContext *redis = redisConnectUnixWithTimeout(faults->servers->redis_socket, patience);
+  const struct server *server = any_redis(faults);
+  const char *socket =
+      server == &faults->servers->second ? faults->servers->second_socket : faults->servers->redis_socket;
+  if (server->state != SERVER_UP) return false;
+  redisContext *redis = redisConnectUnixWithTimeout(socket, patience);
   if (!redis) return false;
   redisReply *reply = redis->err ? NULL : redisCommand(redis, "CLIENT KILL TYPE normal SKIPME yes");
   char whom[32];
@@ -212,6 +224,7 @@ static void heal(struct server *server, bool wanted) {
 void faults_end(struct faults *faults) {
   ev_timer_stop(faults->servers->loop, &faults->next);
   heal(&faults->servers->redis, true);
+  if (faults->servers->shards) heal(&faults->servers->second, true);
   for (unsigned i = 0; i < SERVERS_MAX; i++) {
     heal(&faults->servers->workers[i], i < WORKERS_MIN);
     heal(&faults->servers->gateways[i], i < GATEWAYS_MIN);

@@ -9,7 +9,7 @@
 
 struct faults {
   struct servers *servers;
-  struct proxy *proxy;
+  struct proxy *proxies[2]; /* to each Redis; NULL: none */
   unsigned seed;
   double mean_s; /* between two */
   uint64_t began_us;

@@ -29,7 +29,6 @@ static const char *const gateway_args[] = {
 struct chaos {
   struct ev_loop *loop;
   struct servers servers;
-  struct proxy *proxy;
   struct book book;
   struct rounds rounds;
   struct swarm swarm;
@@ -78,15 +77,25 @@ static bool has_heard_all(void *arg) {
   return true;
 }
 
+/* Before the nth Redis; it is reached by its name. */
+static bool open_proxy(struct chaos *chaos, unsigned nth, const char *socket, char *url, size_t url_size) {
+  uint16_t port;
+  struct proxy *proxy = proxy_create(chaos->loop, socket, chaos->seed, &port);
+  chaos->faults.proxies[nth] = proxy;
+  if (proxy) snprintf(url, url_size, "redis://localhost:%u", (unsigned)port);
+  return proxy != NULL;
+}
+
 static bool start(struct chaos *chaos, uint32_t clients) {
   struct servers *servers = &chaos->servers;
-  uint16_t port;
   if (!servers_open(servers, chaos->loop, NULL)) return false;
-  chaos->proxy = proxy_create(chaos->loop, servers->redis_socket, chaos->seed, &port);
-  if (!chaos->proxy) return false;
-  snprintf(servers->redis_url, sizeof servers->redis_url, "redis://localhost:%u", (unsigned)port); /* by its name */
+  if (!open_proxy(chaos, 0, servers->redis_socket, servers->redis_url, sizeof servers->redis_url)) return false;
+  if (servers->shards &&
+      !open_proxy(chaos, 1, servers->second_socket, servers->second_url, sizeof servers->second_url))
+    return false;
   servers->gateway_args = gateway_args;
   servers_start(&servers->redis);
+  if (servers->shards) servers_start(&servers->second);
   for (unsigned i = 0; i < 3; i++) servers_start(&servers->workers[i]);
   for (unsigned i = 0; i < 3; i++) servers_start(&servers->gateways[i]);
   book_open(&chaos->book, clients);
@@ -121,7 +130,10 @@ static struct verdict judge(struct chaos *chaos, bool settled) {
   struct verdict verdict = {0};
   struct book_result book = book_check(&chaos->book);
   struct rounds_result rounds = rounds_check(&chaos->rounds);
-  uint64_t untrue = settled ? truth_check(chaos->servers.redis_socket, &chaos->swarm) : 0;
+  const struct servers *servers = &chaos->servers;
+  uint32_t shards = servers->shards ? 2 : 1;
+  uint64_t untrue = settled ? truth_check(servers->redis_socket, 0, shards, &chaos->swarm) : 0;
+  if (settled && servers->shards) untrue += truth_check(servers->second_socket, 1, shards, &chaos->swarm);
   const struct swarm_counters *count = &chaos->swarm.count;
   printf("\nfaults: %" PRIu64 "\n", chaos->faults.n);
   faults_print(&chaos->faults);
@@ -171,7 +183,6 @@ static int run(struct chaos *chaos, uint32_t clients) {
     return 1;
   }
   chaos->faults.servers = &chaos->servers;
-  chaos->faults.proxy = chaos->proxy;
   chaos->faults.seed = chaos->seed;
   chaos->faults.began_us = clock_monotonic_us();
   ev_timer_init(&chaos->progress, on_progress, 1., 1.);
@@ -190,11 +201,13 @@ static int run(struct chaos *chaos, uint32_t clients) {
   struct verdict verdict = judge(chaos, settled);
   chaos->servers.keep_dir = chaos->servers.keep_dir || verdict.failed;
   swarm_stop(&chaos->swarm);
-  proxy_destroy(chaos->proxy);
+  for (unsigned i = 0; i < 2; i++) proxy_destroy(chaos->faults.proxies[i]);
   servers_close(&chaos->servers);
   book_close(&chaos->book);
   rounds_close(&chaos->rounds);
-  if (verdict.failed) printf("again with: build/chaos --seconds %.0f --seed %u\n", chaos->seconds, chaos->seed);
+  if (verdict.failed)
+    printf("again with: build/chaos --seconds %.0f --seed %u%s\n", chaos->seconds, chaos->seed,
+           chaos->servers.shards ? " --shards 2" : "");
   printf("\n%u passed, %u failed\n", verdict.passed, verdict.failed);
   return verdict.failed ? 1 : 0;
 }
@@ -213,6 +226,7 @@ static const char usage[] =
     "  --seed N      of the faults (the time)\n"
     "  --clients N   in rooms of two to eight, a quarter of which play live rounds (200)\n"
     "  --every S     mean seconds between two faults (3)\n"
+    "  --shards N    1 Redis, or 2\n"
     "  --everysec    Redis writes its file once a second, and is not killed with -9\n"
     "  --times N     how often a measurement is made\n"
     "  --keep        keep the directory with the logs\n"
@@ -220,11 +234,17 @@ static const char usage[] =
     "HEYA_BIN_DIR says where heya-worker and heya-gateway are. Exit status: 0 all is well, 1 not, 2 bad usage.\n";
 
 int main(int argc, char **argv) {
-  static const struct option options[] = {{"seconds", 1, 0, 's'},  {"seed", 1, 0, 'r'},
-                                          {"clients", 1, 0, 'c'},  {"every", 1, 0, 'e'},
-                                          {"everysec", 0, 0, 'y'}, {"keep", 0, 0, 'k'},
-                                          {"measure", 1, 0, 'm'},  {"times", 1, 0, 't'},
-                                          {"help", 0, 0, 'h'},     {0}};
+  static const struct option options[] = {{"seconds", 1, 0, 's'},
+                                          {"seed", 1, 0, 'r'},
+                                          {"clients", 1, 0, 'c'},
+                                          {"every", 1, 0, 'e'},
+                                          {"everysec", 0, 0, 'y'},
+                                          {"keep", 0, 0, 'k'},
+                                          {"measure", 1, 0, 'm'},
+                                          {"times", 1, 0, 't'},
+                                          {"shards", 1, 0, 'n'},
+                                          {"help", 0, 0, 'h'},
+                                          {0}};
   static struct chaos chaos;
   uint32_t clients = 200, times = 0;
   const char *measurement = NULL;
@@ -241,6 +261,7 @@ int main(int argc, char **argv) {
     case 'e': chaos.faults.mean_s = strtod(optarg, NULL); break;
     case 'y': chaos.faults.redis_kill = false; break;
     case 'k': chaos.servers.keep_dir = true; break;
+    case 'n': chaos.servers.shards = strtoul(optarg, NULL, 10) == 2; break;
     case 'm': measurement = optarg; break;
     case 't': times = (uint32_t)strtoul(optarg, NULL, 10); break;
     case 'h': fputs(usage, stdout), puts("Measurements:"), measure_print_names(); return 0;

@@ -82,16 +82,20 @@ static void further(struct words *words, const char *const *args) {
   for (; args && *args; args++) word(words, "%s", *args);
 }
 
-static void redis_words(const struct servers *servers, struct words *words) {
+static void redis_words(const struct server *server, struct words *words) {
+  const struct servers *servers = server->servers;
+  bool is_second = server == &servers->second;
   static const char *const fixed[] = {
       "--port", "0", "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no", "--enable-debug-command",
       "local",  NULL};
   word(words, "redis-server");
   further(words, fixed);
   word(words, "--unixsocket");
-  word(words, "%s", servers->redis_socket);
+  word(words, "%s", is_second ? servers->second_socket : servers->redis_socket);
   word(words, "--dir");
   word(words, "%s", servers->dir);
+  word(words, "--appenddirname");
+  word(words, "%s", is_second ? "second" : "first");
   word(words, "--appendfsync");
   word(words, "%s", servers->aof == SERVERS_AOF_ALWAYS ? "always" : "everysec");
   word(words, "--appendonly");
@@ -103,6 +107,10 @@ static void server_words(const struct server *server, struct words *words) {
   word(words, "%s/heya-%s", servers->programs, server->role == 'w' ? "worker" : "gateway");
   word(words, "--redis");
   word(words, "%s", servers->redis_url);
+  if (servers->shards) {
+    word(words, "--redis");
+    word(words, "%s", servers->second_url);
+  }
   word(words, "--admin");
   word(words, "127.0.0.1:%u", server->admin_port);
   if (server->role == 'g') {
@@ -120,7 +128,7 @@ void servers_start(struct server *server) {
   if (!server->admin_port) server->admin_port = free_port();
   if (!server->port) server->port = free_port();
   if (server->role == 'r')
-    redis_words(server->servers, &words);
+    redis_words(server, &words);
   else
     server_words(server, &words);
   server->pid = fork();
@@ -230,7 +238,10 @@ bool servers_open(struct servers *servers, struct ev_loop *loop, const char *red
     snprintf(servers->redis_url, sizeof servers->redis_url, "%s", redis_url);
   else
     snprintf(servers->redis_url, sizeof servers->redis_url, "unix://%s", servers->redis_socket);
+  snprintf(servers->second_socket, sizeof servers->second_socket, "%s/second.sock", servers->dir);
+  snprintf(servers->second_url, sizeof servers->second_url, "unix://%s", servers->second_socket);
   server_init(servers, &servers->redis, 'r', 1);
+  server_init(servers, &servers->second, 'r', 2);
   for (unsigned i = 0; i < SERVERS_MAX; i++) {
     server_init(servers, &servers->workers[i], 'w', i + 1);
     server_init(servers, &servers->gateways[i], 'g', i + 1);
@@ -255,6 +266,7 @@ void servers_close(struct servers *servers) {
   for (unsigned i = 0; i < SERVERS_MAX; i++) finish(&servers->gateways[i]);
   for (unsigned i = 0; i < SERVERS_MAX; i++) finish(&servers->workers[i]);
   finish(&servers->redis);
+  finish(&servers->second);
   if (servers->crashes || servers->keep_dir)
     fprintf(stderr, "logs are kept in %s\n", servers->dir);
   else

@@ -47,10 +47,12 @@ struct server {
 struct servers {
   struct ev_loop *loop;
   char dir[128], programs[256], redis_socket[160], redis_url[200];
+  bool shards; /* there is a second Redis, with half of the partitions; set by the caller before anything starts */
+  char second_socket[160], second_url[200];
   enum servers_aof aof;
   bool keep_dir;
   const char *const *worker_args, *const *gateway_args; /* NULL-terminated, or NULL */
-  struct server redis, workers[SERVERS_MAX], gateways[SERVERS_MAX];
+  struct server redis, second, workers[SERVERS_MAX], gateways[SERVERS_MAX];
   uint64_t crashes;    /* ended by themselves, or badly */
   const char *crashed; /* what to look at; "" if none */
 };
