@@ -14,7 +14,7 @@ PROTO_SRC   := keys names utf8 codec arena base64 json_encode json_decode json_t
 COMMON_SRC  := buf log option option_value option_print metric clock endpoint peers server server_options admin failpoint shared_object \
                resolve redis_url redis_args redis_sentinel redis_link redis_loop redis_reply store store_commit store_redis \
                store_redis_call store_redis_clock store_redis_setup store_redis_worker store_redis_gateway store_redis_people \
-               store_redis_read store_redis_load store_redis_outbox store_shards
+               store_redis_read store_redis_load store_redis_commit store_redis_fence store_redis_outbox store_shards
 GATEWAY_SRC := options gateway_metrics listener conn conn_http http handshake files ws outbox limits addresses auth jwt attachment \
                session requests list_query listed listing uplink_queue uplink downlink kind_proto anchor gateway api api_rooms \
                api_rooms_make api_rooms_list api_deployment

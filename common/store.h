@@ -172,6 +172,7 @@ enum store_append_verdict {
   STORE_BUSY,     /* the partition is full; the number is not consumed */
   STORE_REFUSED,  /* not the next number */
   STORE_BEHIND,   /* Redis's clock is behind the partition, which takes nothing for now; likewise not consumed */
+  STORE_VANISHED, /* the partition's stream is gone, or not a stream: the number is used up, the batch is nowhere */
 };
 typedef void store_append_cb(void *arg, enum store_result, const enum store_append_verdict *, size_t n);
 

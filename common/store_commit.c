@@ -42,22 +42,21 @@ static void add_log(struct redis_args *args, const struct commit_room *room) {
   }
 }
 
-/* Nothing about it changes but fields and the log. */
-static bool is_plain(const struct commit_room *room, size_t fields_gone) {
+bool store_commit_is_plain(const struct commit_room *room) {
   return !room->whole && !room->gone && !room->clear_results && !room->unlisted &&
-         room->deadline == COMMIT_DEADLINE_KEEP && !room->expire_at_ms && !room->listed_ms && !fields_gone &&
-         !room->n_members && !room->n_results;
+         room->deadline == COMMIT_DEADLINE_KEEP && !room->expire_at_ms && !room->listed_ms && !room->n_members &&
+         !room->n_results && !count_gone(room->fields, room->n_fields);
 }
 
 /* One argument for all that every room has, and a short one if it can be: Redis and Lua pay for each of them. */
 static void add_room_head(struct redis_args *args, const struct commit_room *room) {
   char head[512];
-  size_t fields_gone = count_gone(room->fields, room->n_fields);
-  if (is_plain(room, fields_gone)) {
+  if (store_commit_is_plain(room)) {
     int len = snprintf(head, sizeof head, "%s %zu %zu", room->id, room->n_fields, room->n_log);
     redis_args_copy(args, bytes_of(head, (size_t)len));
     return;
   }
+  size_t fields_gone = count_gone(room->fields, room->n_fields);
   size_t members_gone = count_gone(room->members, room->n_members);
   size_t results_gone = count_gone(room->results, room->n_results);
   int len = snprintf(
@@ -79,15 +78,14 @@ static void add_room(struct redis_args *args, const struct commit_room *room) {
   add_log(args, room);
 }
 
-/* The smallest id above this one. */
-static struct stream_id id_above(struct stream_id id) {
+struct stream_id store_commit_above(struct stream_id id) {
   if (id.seq++ == UINT64_MAX) id.ms++;
   return id;
 }
 
 static void add_segment(struct redis_args *args, const struct commit_segment *segment) {
   char head[272];
-  struct stream_id above = id_above(segment->done);
+  struct stream_id above = store_commit_above(segment->done);
   int len =
       snprintf(head, sizeof head,
                "%" PRIu32 " %" PRIu64 " %" PRIu64 "-%" PRIu64 " %" PRIu64 "-%" PRIu64 " %" PRIu64 " %zu %zu %zu",

@@ -14,6 +14,12 @@ struct store_commit_terms {
   uint64_t log_max; /* entries a room's log keeps */
 };
 
+/* Nothing of the room changes but fields that are set, and its log: what most commits are. */
+bool store_commit_is_plain(const struct commit_room *room);
+
+/* The smallest id above this one. */
+struct stream_id store_commit_above(struct stream_id id);
+
 /* Replaces what is in `args`, which then refers to the commit's own bytes, and finishes it. */
 void store_commit_flatten(const struct commit *commit, const struct store_commit_terms *terms,
                           struct redis_args *args);

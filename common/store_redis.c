@@ -58,6 +58,7 @@ static void commands_down(void *arg) {
   struct store_redis *store = arg;
   store->loaded = false;
   store->commands_run[0] = '\0';
+  store_fence_forget(store);
   store_redis_update_ready(store);
 }
 
@@ -86,6 +87,9 @@ static void destroy(struct store *base) {
     free(call);
   }
   redis_args_close(&store->args);
+  store_commit_close(store);
+  store_transaction_close(store);
+  free(store->appended);
   buf_close(&store->scratch);
   free(store->handed);
   free(store->load_error);
@@ -136,6 +140,7 @@ struct store *store_redis_create(struct ev_loop *loop, const struct store_redis_
   store->options.url = NULL;
   store->options.prefix = NULL;
   snprintf(store->prefix, sizeof store->prefix, "%s", options->prefix);
+  store->known = xcalloc(options->partitions, sizeof *store->known);
   store->clock.limit.per_second = 1;
   TAILQ_INIT(&store->calls);
   TAILQ_INIT(&store->delayed);

@@ -35,6 +35,57 @@ struct store_handed {
   uint64_t bytes;
 };
 
+/* The key that transactions are fenced by: see common/store_redis_fence.c. */
+struct store_fence {
+  struct key key;
+  const char *field; /* of that key, a hash; NULL: it is a string */
+  uint64_t value;    /* what it has held since it is watched; 0: not known, or nothing is watched */
+  bool is_watched;   /* as Redis said when it was last asked to */
+  unsigned asked;    /* for the value, and not answered yet */
+};
+
+/* What a function has seen of a partition since this connection is up, so that a transaction may do without looking.
+ */
+struct store_known {
+  uint64_t owners; /* of a worker: heya:owners when the partition was its own, in this epoch; 0: look again */
+  uint64_t epoch;
+  uint64_t number; /* of a gateway: of the last batch it took */
+  bool roomy;      /* likewise: the stream is there, and not half full */
+  uint8_t counted; /* commits since the count of its bytes was last looked at */
+};
+
+/* One batch of an append. */
+struct store_appended {
+  uint32_t partition;
+  uint64_t number;
+};
+
+/* One command of a transaction: whose answer it will be. */
+enum store_step_of {
+  STEP_ROOM,   /* name: its id */
+  STEP_LOG,    /* likewise */
+  STEP_TRIM,   /* the command stream */
+  STEP_COUNT,  /* of bytes that wait in it */
+  STEP_DONE,   /* all checkpoints */
+  STEP_EVENTS, /* name: of the gateway */
+  STEP_QUEUED, /* likewise: bytes that wait for it */
+  STEP_LENGTH, /* of a stream */
+  STEP_APPEND,
+  STEP_NUMBERS,
+};
+struct store_step {
+  enum store_step_of of;
+  uint32_t partition;
+  size_t name; /* where in names */
+};
+struct store_transaction {
+  const struct store_call *call; /* whose; NULL: none is under way */
+  struct store_step *steps;
+  size_t n_steps, cap_steps;
+  struct buf names;           /* each ends in NUL */
+  struct redis_args function; /* the call to make if it comes to nothing */
+};
+
 struct store_redis {
   struct store base;
   struct ev_loop *loop;
@@ -55,7 +106,16 @@ struct store_redis {
   bool was_ready; /* what on_ready was last told */
   struct store_clock clock;
   struct redis_args args; /* of the call being made */
-  struct buf scratch;     /* for arrays handed to a callback, and for keys */
+  struct store_fence fence;
+  struct store_known *known; /* by partition */
+  struct store_transaction transaction;
+  struct store_outlet *outlets; /* of the commit being made: see common/store_redis_commit.c */
+  size_t cap_outlets;
+  struct store_claim_of *claims; /* partitions of the commit under way */
+  size_t n_claims, cap_claims;
+  struct key gateway;              /* key of the gateway that was opened last */
+  struct store_appended *appended; /* the append under way, without its batches; NULL: there was none yet */
+  struct buf scratch;              /* for arrays handed to a callback, and for keys */
   struct store_call_list calls;
   struct store_delayed_list delayed; /* by a failpoint, in order */
   ev_timer delay_timer;
@@ -174,6 +234,30 @@ void store_redis_update_ready(struct store_redis *store);
 void store_setup_rested(struct ev_loop *loop, ev_timer *timer, int events);
 void store_redis_init(struct store *, struct store_deployment, store_init_cb *, void *arg);
 
+/* ---- store_redis_fence.c ---- */
+/* From now on this key is the fence. */
+void store_fence_watch(struct store_redis *store, struct key key, const char *field);
+/* The connection is down: nothing is known any more. */
+void store_fence_forget(struct store_redis *store);
+
+/* A transaction instead of the function whose arguments are in store->args: they are kept, and MULTI is sent. False:
+ * not now, call the function. Then for each command _command and _add, at last _send. */
+bool store_transaction_begin(struct store_call *call);
+/* Begins its next command: more arguments may follow. The key must live until it is added. */
+struct redis_args *store_transaction_command(struct store_redis *store, const char *command, const struct key *key);
+void store_transaction_add(struct store_redis *store, enum store_step_of what, uint32_t partition, const char *name);
+void store_transaction_send(struct store_call *call, const char *seam);
+/* To be asked first by its finish. False: it came to nothing and the function was called, with this finish; go. True:
+ * it is over, as said; with STORE_OK there is an answer for each step. */
+bool store_transaction_ended(struct store_call *call, const struct redisReply *reply, const char *message,
+                             const char *seam, store_finish *finish);
+const char *store_step_name(const struct store_redis *store, const struct store_step *step);
+void store_transaction_close(struct store_redis *store);
+
+/* ---- store_redis_commit.c ---- */
+void store_redis_commit(struct store *, const struct commit *, store_commit_cb *, void *arg);
+void store_commit_close(struct store_redis *store);
+
 /* ---- store_redis_worker.c ---- */
 void store_redis_renew(struct store *, const struct store_worker_info *, store_view_cb *, void *arg);
 void store_redis_retire(struct store *, const char *worker, store_done_cb *, void *arg);
@@ -184,7 +268,6 @@ void store_redis_blame(struct store *, uint32_t partition, const char *worker, u
                        const struct store_blame *, store_done_cb *, void *arg);
 void store_redis_release(struct store *, uint32_t partition, const char *worker, uint64_t epoch,
                          const char *successor, store_done_cb *, void *arg);
-void store_redis_commit(struct store *, const struct commit *, store_commit_cb *, void *arg);
 
 /* ---- store_redis_outbox.c ---- */
 void store_redis_outbox(struct store *, uint32_t partition, store_parcel_cb *, store_done_cb *, void *arg);

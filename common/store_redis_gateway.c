@@ -3,11 +3,19 @@
 
 #include "common/mem.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 static void warn(struct store_call *call, struct log_limit *limit, const char *event, const char *message) {
   if (message) log_limited(call->store->log, limit, LOG_LEVEL_WARN, event, F_S("message", message));
 }
 
 /* ---- open, renew, close ---- */
+
+/* The gateway's hash is the fence of its appends. After each call that changes it. */
+static void watch_gateway(struct store_redis *store) {
+  store_fence_watch(store, store->gateway, "generation");
+}
 
 static void finish_open(struct store_call *call, enum store_result result, const char *message,
                         const struct redisReply *reply) {
@@ -36,6 +44,7 @@ void store_redis_gateway_open(struct store *base, const char *gateway, bool agai
   struct store_call *call = store_call_new(store, finish_open, true, arg);
   call->cb.open = cb;
   if (!again) store_read_forget_handed(store);
+  store->gateway = key_gateway(store->prefix, gateway);
   redis_args_call(&store->args, FUNCTION_GATEWAY_OPEN);
   redis_args_text(&store->args, store->prefix);
   redis_args_text(&store->args, gateway);
@@ -44,6 +53,7 @@ void store_redis_gateway_open(struct store *base, const char *gateway, bool agai
   redis_args_u64(&store->args, ttl_ms);
   store_redis_span(store);
   store_call_send(call, "store.gateway_open");
+  watch_gateway(store);
 }
 
 void store_redis_gateway_renew(struct store *base, const char *gateway, uint64_t generation, uint64_t ttl_ms,
@@ -56,6 +66,7 @@ void store_redis_gateway_renew(struct store *base, const char *gateway, uint64_t
   redis_args_u64(&store->args, generation);
   redis_args_u64(&store->args, ttl_ms);
   store_call_send(call, "store.gateway_renew");
+  watch_gateway(store);
 }
 
 static void call_with_gateway(struct store *base, const char *function, const char *seam, const char *gateway,
@@ -82,11 +93,8 @@ static bool parse_verdict(const struct redisReply *word, enum store_append_verdi
   static const struct {
     const char *word;
     enum store_append_verdict verdict;
-  } verdicts[] = {{"ok", STORE_APPENDED},
-                  {"dup", STORE_APPENDED},
-                  {"busy", STORE_BUSY},
-                  {"gap", STORE_REFUSED},
-                  {"clock", STORE_BEHIND}};
+  } verdicts[] = {{"ok", STORE_APPENDED}, {"ample", STORE_APPENDED}, {"dup", STORE_APPENDED},
+                  {"busy", STORE_BUSY},   {"gap", STORE_REFUSED},    {"clock", STORE_BEHIND}};
   for (size_t i = 0; i < sizeof verdicts / sizeof *verdicts; i++) {
     if (!redis_reply_is(word, verdicts[i].word)) continue;
     *out = verdicts[i].verdict;
@@ -104,29 +112,119 @@ enum store_append_verdict *store_redis_verdicts(const struct redisReply *reply, 
   return NULL;
 }
 
+static void hand_out(struct store_call *call, enum store_result result, const char *message,
+                     const enum store_append_verdict *verdicts) {
+  warn(call, &call->store->logged.append, "append_refused", message);
+  call->cb.append(call->arg, result, verdicts, result == STORE_OK ? call->with.n : 0);
+}
+
 static void finish_append(struct store_call *call, enum store_result result, const char *message,
                           const struct redisReply *reply) {
+  struct store_redis *store = call->store;
   enum store_append_verdict *verdicts = NULL;
-  size_t n = call->with.n;
   if (result == STORE_OK) {
-    verdicts = store_redis_verdicts(reply, n);
+    verdicts = store_redis_verdicts(reply, call->with.n);
     if (!verdicts) {
       result = STORE_BROKEN;
       message = store_bad_answer;
     }
   }
-  warn(call, &call->store->logged.append, "append_refused", message);
-  call->cb.append(call->arg, result, verdicts, result == STORE_OK ? n : 0);
+  for (size_t i = 0; verdicts && i < call->with.n; i++) {
+    const struct store_appended *item = &store->appended[i];
+    store->known[item->partition].roomy = redis_reply_is(redis_reply_at(reply, i), "ample");
+    store->known[item->partition].number = item->number;
+  }
+  hand_out(call, result, message, verdicts);
   free(verdicts);
 }
 
-void store_redis_append(struct store *base, const char *gateway, uint64_t generation,
-                        const struct store_append *appends, size_t n, store_append_cb *cb, void *arg) {
-  struct store_redis *store = store_redis_of(base);
-  struct store_call *call = store_call_new(store, finish_append, true, arg);
+/* ---- the same as a transaction ----
+ * The generation is fenced (common/store_redis_fence.c), and while it stands nobody else counts the batches: the next
+ * number is the one after the last. What is left to look at is whether the partition has room: of one that was half
+ * full when it was last seen, or was not seen yet, or whose keys are damaged, the function decides. */
+
+#define STEPS_OF_ITEM 3
+
+static bool is_roomy(const struct store_limits *limits, const struct redisReply *bytes,
+                     const struct redisReply *entries) {
+  uint64_t n_bytes, n_entries;
+  return redis_reply_u64(bytes, &n_bytes) && n_bytes <= limits->partition_bytes / 2 &&
+         redis_reply_u64(entries, &n_entries) && n_entries <= limits->partition_entries / 2;
+}
+
+static enum store_append_verdict judge(struct store_redis *store, const struct store_appended *item,
+                                       const struct redisReply *reply, size_t at) {
+  struct store_known *known = &store->known[item->partition];
+  struct stream_id id;
+  known->number = item->number;
+  known->roomy = is_roomy(&store->options.limits, redis_reply_at(reply, at + 1), redis_reply_at(reply, at + 2));
+  if (redis_reply_stream_id(redis_reply_at(reply, at), &id)) return STORE_APPENDED;
+  known->roomy = false; /* there is no such stream, or it is something else */
+  return STORE_VANISHED;
+}
+
+static void finish_transaction(struct store_call *call, enum store_result result, const char *message,
+                               const struct redisReply *reply) {
+  struct store_redis *store = call->store;
+  size_t n = call->with.n;
+  if (!store_transaction_ended(call, reply, message, "store.append", finish_append)) {
+    watch_gateway(store);
+    return;
+  }
+  if (result == STORE_OK && redis_reply_count(reply) != n * STEPS_OF_ITEM + 1) {
+    result = STORE_BROKEN;
+    message = store_bad_answer;
+  }
+  enum store_append_verdict *verdicts = xcalloc(n, sizeof *verdicts);
+  for (size_t i = 0; result == STORE_OK && i < n; i++)
+    verdicts[i] = judge(store, &store->appended[i], reply, i * STEPS_OF_ITEM);
+  hand_out(call, result, message, verdicts);
+  free(verdicts);
+}
+
+static void add_item(struct store_redis *store, const char *gateway, const struct store_append *item) {
+  struct key commands = key_part_commands(store->prefix, item->partition);
+  struct key bytes = key_part_bytes(store->prefix, item->partition);
+  struct redis_args *args = store_transaction_command(store, "XADD", &commands);
+  redis_args_text(args, "NOMKSTREAM");
+  redis_args_text(args, "*");
+  redis_args_text(args, "g");
+  redis_args_text(args, gateway);
+  redis_args_text(args, "m");
+  redis_args_bytes(args, item->batch);
+  store_transaction_add(store, STEP_APPEND, item->partition, "");
+  args = store_transaction_command(store, "INCRBY", &bytes);
+  redis_args_u64(args, item->batch.len);
+  store_transaction_add(store, STEP_COUNT, item->partition, "");
+  store_transaction_command(store, "XLEN", &commands);
+  store_transaction_add(store, STEP_LENGTH, item->partition, "");
+}
+
+static void add_numbers(struct store_redis *store, const struct store_append *appends, size_t n) {
+  struct redis_args *args = store_transaction_command(store, "HSET", &store->gateway);
+  for (size_t i = 0; i < n; i++) {
+    char name[16];
+    int len = snprintf(name, sizeof name, "n:%" PRIu32, appends[i].partition);
+    redis_args_copy(args, bytes_of(name, (size_t)len));
+    redis_args_u64(args, appends[i].number);
+  }
+  store_transaction_add(store, STEP_NUMBERS, 0, "");
+}
+
+static bool can_be_transaction(const struct store_redis *store, uint64_t generation,
+                               const struct store_append *appends, size_t n) {
+  if (store->fence.value != generation) return false;
+  for (size_t i = 0; i < n; i++) {
+    const struct store_known *known = &store->known[appends[i].partition];
+    if (!known->roomy || appends[i].batch.len > store->options.limits.partition_bytes / 2) return false;
+    if (appends[i].number != known->number + 1) return false;
+  }
+  return true;
+}
+
+static void append_flatten(struct store_redis *store, const char *gateway, uint64_t generation,
+                           const struct store_append *appends, size_t n) {
   struct redis_args *args = &store->args;
-  call->cb.append = cb;
-  call->with.n = n;
   redis_args_call(args, FUNCTION_APPEND);
   redis_args_text(args, store->prefix);
   redis_args_text(args, gateway);
@@ -140,7 +238,33 @@ void store_redis_append(struct store *base, const char *gateway, uint64_t genera
     redis_args_bool(args, appends[i].system);
     redis_args_bytes(args, appends[i].batch);
   }
-  store_call_send(call, "store.append");
+  redis_args_finish(args);
+}
+
+/* For the answer: one append is under way at a time, and names each partition once. */
+static void note_appended(struct store_redis *store, const struct store_append *appends, size_t n) {
+  if (!store->appended) store->appended = xcalloc(store->options.partitions, sizeof *store->appended);
+  for (size_t i = 0; i < n; i++)
+    store->appended[i] = (struct store_appended){.partition = appends[i].partition, .number = appends[i].number};
+}
+
+void store_redis_append(struct store *base, const char *gateway, uint64_t generation,
+                        const struct store_append *appends, size_t n, store_append_cb *cb, void *arg) {
+  struct store_redis *store = store_redis_of(base);
+  struct store_call *call = store_call_new(store, finish_append, true, arg);
+  call->cb.append = cb;
+  call->with.n = n;
+  note_appended(store, appends, n);
+  append_flatten(store, gateway, generation, appends, n);
+  if (!can_be_transaction(store, generation, appends, n) || !store_transaction_begin(call)) {
+    store_call_send(call, "store.append");
+    watch_gateway(store);
+    return;
+  }
+  call->finish = finish_transaction;
+  for (size_t i = 0; i < n; i++) add_item(store, gateway, &appends[i]);
+  add_numbers(store, appends, n);
+  store_transaction_send(call, "store.append");
 }
 
 /* ---- list ---- */

@@ -316,6 +316,9 @@ static const struct step {
     {{"PEXPIRETIME", "K"}, NULL},
     {{"XREAD", "COUNT", "1", "STREAMS", "K", "0"}, NULL},
     {{"CLIENT", "UNBLOCK", "0"}, NULL},
+    {{"WATCH", "K"}, NULL},
+    {{"UNWATCH"}, NULL},
+    {{"EXEC"}, NULL}, /* of a transaction with nothing in it */
     {{"FCALL", FUNCTION_INIT, "0", "P", "N", "V", "C", "S"}, check_config},
 };
 
@@ -325,9 +328,18 @@ static void add_shard(struct store_redis *store) {
   redis_args_u64(&store->args, store->options.shard);
 }
 
+static void on_multi(void *arg, const struct redisReply *reply) {
+  (void)arg, (void)reply; /* when it is refused, EXEC is too */
+}
+
 static void init_send(struct store_call *call) {
   struct store_redis *store = call->store;
   struct init *init = call->with.state;
+  if (strcmp(steps[init->step].words[0], "EXEC") == 0) {
+    redis_args_clear(&store->args);
+    redis_args_text(&store->args, "MULTI");
+    send_setup(store, store->commands, on_multi);
+  }
   redis_args_clear(&store->args);
   for (const char *const *word = steps[init->step].words; *word; word++) {
     if (strcmp(*word, "P") == 0)

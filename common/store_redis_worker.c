@@ -1,8 +1,6 @@
 /* What workers ask of the Redis store, but for load and read; see common/store_redis_call.h. */
 #include "common/store_redis_call.h"
 
-#include "common/store_commit.h"
-
 #include "common/clock.h"
 #include "common/mem.h"
 
@@ -234,110 +232,4 @@ void store_redis_blame(struct store *base, uint32_t partition, const char *worke
   redis_args_u64(&store->args, blame->index);
   redis_args_text(&store->args, blame->room);
   store_call_send(call, "store.blame");
-}
-
-/* ---- commit ---- */
-
-/* "WRONGROOM <partition> <room> ...": the room, when it is one. */
-static bool wrong_room(const char *message, char *out, size_t size) {
-  struct room_id id;
-  if (!message || strncmp(message, "WRONGROOM ", 10) != 0) return false;
-  const char *room = strchr(message + 10, ' ');
-  if (!room || !room_id_parse(room + 1, strcspn(room + 1, " "), &id)) return false;
-  snprintf(out, size, "%s", id.id);
-  return true;
-}
-
-/* The lists of a commit's answer, as long as it is being handed out. */
-struct commit_answer {
-  uint32_t *fenced;
-  const char **gone;
-  struct store_refused *refused;
-  struct store_posted *posted;
-  char (*rooms)[ROOM_ID_MAX + 1]; /* one for each of refused */
-  struct store_commit_outcome outcome;
-};
-
-static bool parse_fenced(const struct redisReply *list, struct commit_answer *answer) {
-  size_t n = answer->outcome.n_fenced = redis_reply_count(list);
-  answer->outcome.fenced = answer->fenced = xcalloc(n, sizeof *answer->fenced);
-  for (size_t i = 0; i < n; i++) {
-    uint64_t partition;
-    if (!redis_reply_u64(redis_reply_at(list, i), &partition) || partition > UINT32_MAX) return false;
-    answer->fenced[i] = (uint32_t)partition;
-  }
-  return redis_reply_is_array(list);
-}
-
-static bool parse_gone(const struct redisReply *list, struct commit_answer *answer) {
-  size_t n = answer->outcome.n_gone = redis_reply_count(list);
-  answer->outcome.gone = answer->gone = xcalloc(n, sizeof *answer->gone);
-  for (size_t i = 0; i < n; i++) {
-    answer->gone[i] = redis_reply_string(redis_reply_at(list, i));
-    if (!answer->gone[i]) return false;
-  }
-  return redis_reply_is_array(list);
-}
-
-static bool parse_refused(const struct redisReply *list, struct commit_answer *answer) {
-  size_t n = answer->outcome.n_refused = redis_reply_count(list) / 2;
-  answer->outcome.refused = answer->refused = xcalloc(n, sizeof *answer->refused);
-  answer->rooms = xcalloc(n, sizeof *answer->rooms);
-  for (size_t i = 0; i < n; i++) {
-    struct store_refused *refused = &answer->refused[i];
-    uint64_t partition;
-    if (!redis_reply_u64(redis_reply_at(list, 2 * i), &partition) || partition > UINT32_MAX) return false;
-    refused->partition = (uint32_t)partition;
-    refused->message = redis_reply_string(redis_reply_at(list, 2 * i + 1));
-    if (wrong_room(refused->message, answer->rooms[i], sizeof answer->rooms[i]))
-      refused->wrong_room = answer->rooms[i];
-  }
-  return redis_reply_is_array(list);
-}
-
-/* Only there when there were any. */
-static bool parse_posted(const struct redisReply *list, struct commit_answer *answer) {
-  size_t n = answer->outcome.n_posted = redis_reply_count(list) / 2;
-  answer->outcome.posted = answer->posted = xcalloc(n, sizeof *answer->posted);
-  for (size_t i = 0; i < n; i++) {
-    uint64_t partition;
-    if (!redis_reply_u64(redis_reply_at(list, 2 * i), &partition) || partition > UINT32_MAX ||
-        !redis_reply_stream_id(redis_reply_at(list, 2 * i + 1), &answer->posted[i].number))
-      return false;
-    answer->posted[i].partition = (uint32_t)partition;
-  }
-  return true;
-}
-
-static void finish_commit(struct store_call *call, enum store_result result, const char *message,
-                          const struct redisReply *reply) {
-  struct commit_answer answer = {.fenced = NULL};
-  bool sound = parse_fenced(redis_reply_at(reply, 0), &answer);
-  sound = parse_gone(redis_reply_at(reply, 1), &answer) && sound;
-  sound = parse_refused(redis_reply_at(reply, 2), &answer) && sound;
-  sound = parse_posted(redis_reply_at(reply, 3), &answer) && sound;
-  if (result == STORE_OK && !sound) {
-    result = STORE_BROKEN;
-    message = store_bad_answer;
-  }
-  if (result != STORE_OK) answer.outcome = (struct store_commit_outcome){.message = message};
-  warn(call, &call->store->logged.commit, "commit_refused", message);
-  call->cb.commit(call->arg, result, &answer.outcome);
-  free(answer.posted);
-  free(answer.rooms);
-  free(answer.refused);
-  free(answer.gone);
-  free(answer.fenced);
-}
-
-void store_redis_commit(struct store *base, const struct commit *commit, store_commit_cb *cb, void *arg) {
-  struct store_redis *store = store_redis_of(base);
-  struct store_call *call = store_call_new(store, finish_commit, true, arg);
-  struct store_commit_terms terms = {.prefix = store->prefix,
-                                     .gateway_entries = store->options.limits.gateway_entries,
-                                     .gateway_bytes = store->options.limits.gateway_bytes,
-                                     .log_max = store->options.log_max};
-  call->cb.commit = cb;
-  store_commit_flatten(commit, &terms, &store->args);
-  store_call_send(call, "store.commit");
 }

@@ -219,6 +219,10 @@ static bool settle(struct uplink *uplink, const enum store_append_verdict *verdi
     switch (verdicts[i]) {
     case STORE_APPENDED: lane_taken(lane); break;
     case STORE_BUSY: lane_busy(uplink, lane, now_us, false); break;
+    case STORE_VANISHED:
+      lane->number++;
+      lane_busy(uplink, lane, now_us, false);
+      break;
     case STORE_BEHIND:
       lane_busy(uplink, lane, now_us, true);
       log_limited(uplink->log, &uplink->failure_limit, LOG_LEVEL_ERROR, "append_clock_behind",

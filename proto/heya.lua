@@ -179,7 +179,7 @@ local function selftest(_, argv)
     {'HSET', ':h', 'a', '1'}, {'HSETNX', ':h', 'b', '1'}, {'HGET', ':h', 'a'}, {'HMGET', ':h', 'a', 'b'},
     {'HINCRBY', ':h', 'a', '1'}, {'HDEL', ':h', 'b'}, {'XADD', ':x', '*', 'm', 'v'}, {'XLEN', ':x'},
     {'XREVRANGE', ':x', '+', '-', 'COUNT', '1'},
-    {'XINFO', 'STREAM', ':x'}, {'XTRIM', ':x', 'MINID', '1-0'}, {'SADD', ':s', 'a'}, {'SREM', ':s', 'a'}, {'ZADD', ':z', '1', 'a'},
+    {'XINFO', 'STREAM', ':x'}, {'XTRIM', ':x', 'MINID', '1-0'}, {'SADD', ':s', 'a'}, {'SREM', ':s', 'a'}, {'ZADD', ':z', '1', 'a'}, {'ZADD', ':z', 'XX', 'INCR', '1', 'a'},
     {'ZSCORE', ':z', 'a'}, {'ZRANGE', ':z', '-inf', '+inf', 'BYSCORE', 'LIMIT', '0', '1'},
     {'ZREMRANGEBYSCORE', ':z', '-inf', '0'}, {'ZREM', ':z', 'a'}, {'SET', ':t', '1', 'PX', '60000'},
     {'SET', ':t', '1', 'PXAT', '99999999999999'}, {'GET', ':t'}, {'INCRBY', ':t', '1'},
@@ -206,16 +206,17 @@ local function list_of(prefix, name)
 end
 
 -- ---- gateways -------------------------------------------------------------------------------------------------------
--- A gateway is a hash and a stream that live and die together: renewed together, deleted together.
+-- A gateway is a hash, a stream, and the count of bytes that wait in the stream; they live and die together: renewed together,
+-- deleted together. The hash changes by the gateway's own calls only, so that it can watch it (common/store_redis_fence.c); the
+-- count is the score of a sorted set, since ZADD XX INCR is the one command that adds to a number only where there is one.
 
 local function gateway_keys(prefix, gateway)
   local key = prefix .. 'gateway:' .. gateway
-  return key, key .. ':evt'
+  return key, key .. ':evt', key .. ':queued'
 end
 
 local function gateway_end(prefix, gateway)
-  local key, events = gateway_keys(prefix, gateway)
-  redis.call('DEL', key, events)
+  redis.call('DEL', gateway_keys(prefix, gateway))
   redis.call('ZREM', list_of(prefix, 'gateways'), gateway)
 end
 
@@ -231,10 +232,19 @@ local function gateway_check(prefix, gateway, generation)
   if redis.call('HGET', key, 'generation') ~= generation then fail('GONE', gateway, 'has a younger generation') end
 end
 
+local function queued_bytes(queued) return math.max(0, tonumber(try('ZSCORE', queued, 'bytes') or 0)) end
+
+local function queued_add(queued, bytes) try('ZADD', queued, 'XX', 'INCR', bytes, 'bytes') end
+
 local function gateway_extend(prefix, gateway, ttl)
-  local key, events = gateway_keys(prefix, gateway)
+  local key, events, queued = gateway_keys(prefix, gateway)
+  if not try('ZSCORE', queued, 'bytes') then -- it begins, or somebody damaged it
+    redis.call('DEL', queued)
+    redis.call('ZADD', queued, '0', 'bytes')
+  end
   redis.call('PEXPIRE', key, integer(ttl))
   redis.call('PEXPIRE', events, integer(ttl))
+  redis.call('PEXPIRE', queued, integer(ttl))
   redis.call('ZADD', list_of(prefix, 'gateways'), integer(now_ms() + ttl), gateway)
 end
 
@@ -250,7 +260,7 @@ local function gateway_open(_, argv)
     if not gateway_alive(prefix, gateway) then fail('GONE', gateway) end
   else
     if redis.call('EXISTS', key, events) > 0 then fail('DENIED', gateway, 'exists') end
-    redis.call('HSET', key, 'generation', '0', 'address', address, 'opened_ms', integer(now_ms()), 'queued_bytes', '0')
+    redis.call('HSET', key, 'generation', '0', 'address', address, 'opened_ms', integer(now_ms()))
     redis.call('XADD', events, '*', 'm', '')
     redis.call('XTRIM', events, 'MAXLEN', '0')
   end
@@ -287,10 +297,8 @@ local function gateway_trim(_, argv)
   a.finish()
   local minid = next_id(id)
   if not gateway_alive(prefix, gateway) then fail('GONE', gateway) end
-  local key, events = gateway_keys(prefix, gateway)
-  if redis.call('XTRIM', events, 'MINID', minid) > 0 and string.match(redis.call('HGET', key, 'queued_bytes') or '', COUNT) then
-    redis.call('HINCRBY', key, 'queued_bytes', '-' .. integer(bytes))
-  end
+  local _, events, queued = gateway_keys(prefix, gateway)
+  if redis.call('XTRIM', events, 'MINID', minid) > 0 then queued_add(queued, '-' .. integer(bytes)) end
   return redis.status_reply('OK')
 end
 
@@ -313,7 +321,7 @@ local function gateway_numbers(prefix, gateway, generation, items)
 end
 
 -- prefix, gateway, generation, limit of entries, limit of bytes, n, then n times: partition, append number, "1" for a
--- system batch, batch -> n verdicts: ok, dup (it was appended before), busy (over a limit, or the partition is damaged; nothing is consumed), gap
+-- system batch, batch -> n verdicts: ok, ample (ok, and the partition is less than half full), dup (it was appended before), busy (over a limit, or the partition is damaged; nothing is consumed), gap
 -- (not the next number), clock (Redis's clock is behind what the partition has processed).
 -- System batches, which tell of lost connections, may use a quarter above the limits.
 local function append(_, argv)
@@ -355,12 +363,13 @@ local function append(_, argv)
     elseif done_ms >= now and waiting == 0 and type_of(keys.cmd) == 'none' then
       verdicts[i] = 'clock'
     else
-      verdicts[i] = 'ok'
+      local ample = waiting < max_entries / 2 and queued + #item.batch <= max_bytes / 2
+      verdicts[i] = ample and 'ample' or 'ok'
     end
   end
   local taken = {}
   for i, item in ipairs(items) do
-    if verdicts[i] == 'ok' then
+    if verdicts[i] == 'ok' or verdicts[i] == 'ample' then
       redis.call('XADD', item.keys.cmd, '*', 'g', gateway, 'm', item.batch)
       count_up(item.keys.bytes, tostring(#item.batch))
       taken[#taken + 1] = item.keys.number
@@ -441,6 +450,16 @@ local function owner_of(p, keys)
   check_type(p, keys.owner, 'hash')
   local owner = redis.call('HMGET', keys.owner, 'worker', 'epoch')
   return owner[1] or '', owner[2] or '0'
+end
+
+-- A number that changes whenever an owner does, and never becomes what it was before: who sees it unchanged knows that what
+-- it owned is still its own (common/store_redis_fence.c). A time, so that it goes on from there when somebody deletes it.
+local function owners_changed(prefix)
+  local time, key = redis.call('TIME'), prefix .. 'owners'
+  local before = tonumber(string.match(try('GET', key) or '', '^%d+$') or '0')
+  local now = integer(math.max(before + 1, tonumber(time[1]) * 1000000 + tonumber(time[2])))
+  redis.call('SET', key, now)
+  return now
 end
 
 -- prefix, worker, lease in ms, which partitions, "1" if draining, n, then n fields and values for people
@@ -652,6 +671,7 @@ local function claim(_, argv)
 
   redis.call('HSET', keys.owner, 'worker', worker, 'epoch', integer(tonumber(epoch) + 1), 'claimed_ms', integer(now),
              'freed_ms', '0', 'deaths', integer(deaths), 'death_done', done)
+  owners_changed(prefix)
   write_blames(keys.owner, blames)
   local told = {}
   for i = math.max(1, #blames - BLAMES_MAX + 1), #blames do
@@ -672,6 +692,7 @@ local function release(_, argv)
   local owner, owner_epoch = owner_of(p, keys)
   if owner ~= worker or owner_epoch ~= epoch then fail('DENIED', 'owned by', owner, 'epoch', owner_epoch) end
   redis.call('HSET', keys.owner, 'worker', '', 'freed_ms', integer(now_ms()))
+  owners_changed(prefix)
   if successor ~= '' and is_or_none(control, 'stream') then
     redis.call('XADD', control, 'MAXLEN', '64', '*', 'p', integer(p), 'e', epoch)
     redis.call('PEXPIRE', control, '60000')
@@ -885,12 +906,11 @@ local function deliver(prefix, segments, max_entries, max_bytes)
     end
   end
   for _, gateway in ipairs(order) do
-    local key, events = gateway_keys(prefix, gateway)
+    local _, events, queued = gateway_keys(prefix, gateway)
     local bytes = table.concat(parts[gateway])
-    local queued = tonumber(string.match(try('HGET', key, 'queued_bytes') or '', COUNT) or '')
-    local waiting = queued and queued + #bytes <= max_bytes and try('XLEN', events)
+    local waiting = queued_bytes(queued) + #bytes <= max_bytes and try('XLEN', events)
     if waiting and waiting < max_entries and redis.call('XADD', events, 'NOMKSTREAM', '*', 'm', bytes) then
-      redis.call('HINCRBY', key, 'queued_bytes', tostring(#bytes))
+      queued_add(queued, tostring(#bytes))
     else
       gateway_end(prefix, gateway)
       gone[#gone + 1] = gateway
@@ -902,7 +922,7 @@ end
 -- prefix, worker, limits of a gateway's stream in entries and bytes, and of a room's log in entries, n, then n segments
 -- (parse_segment)
 -- -> {partitions that are not this worker's in this epoch}, {gateways that are dead}, {partition, why ...} of those whose
--- keys are damaged, and if there were parcels {partition, number ...} of them. A segment is applied whole or not at all, and keeps no other from being applied. `done` and the effects up to it change together: that is why a command is
+-- keys are damaged, {partition, number ...} of parcels, owners (owners_changed) as they are now. A segment is applied whole or not at all, and keeps no other from being applied. `done` and the effects up to it change together: that is why a command is
 -- never lost and never applied twice.
 local function commit(_, argv)
   local a = arguments(argv)
@@ -913,9 +933,11 @@ local function commit(_, argv)
     places[i] = segments[i].keys.done
   end
   a.finish()
-  local done = strings_at(places)
+  places[#places + 1] = prefix .. 'owners'
+  local strings = strings_at(places)
+  local owners = string.match(strings[#places] or '', '^%d+$')
   for i, segment in ipairs(segments) do
-    segment.was_done = done[i]
+    segment.was_done = strings[i]
     local owner = try('HMGET', segment.keys.owner, 'worker', 'epoch') or {}
     if owner[1] ~= worker or owner[2] ~= segment.epoch then
       fenced[#fenced + 1] = segment.p
@@ -940,8 +962,7 @@ local function commit(_, argv)
   end
   write_checkpoints(mine)
   local gone = deliver(prefix, mine, max_entries, max_bytes)
-  if #posted > 0 then return {fenced, gone, refused, posted} end
-  return {fenced, gone, refused}
+  return {fenced, gone, refused, posted, owners or '0'}
 end
 
 -- ---- listing --------------------------------------------------------------------------------------------------------

@@ -182,8 +182,15 @@ local function rooms(prefix, kind)
   return lines, json
 end
 
+-- Of a gateway: how many bytes wait in its stream; its hash does not say (proto/heya.lua).
+local function add_queued_bytes(key, names, values)
+  names[#names + 1] = 'queued_bytes'
+  values.queued_bytes = read('zset', '0', 'ZSCORE', key .. ':queued', 'bytes') or 'wrong type'
+end
+
 -- Processes in a sorted set of lease ends, with fields of their hashes as columns {name, width}; JSON has all fields.
-local function processes(set, each, columns)
+-- `add(key, names, values)` may add some.
+local function processes(set, each, columns, add)
   local heads = {}
   for i = 1, #columns do heads[i] = columns[i][1] end -- while it is loaded, Redis lends no ipairs
   return function(prefix)
@@ -193,6 +200,7 @@ local function processes(set, each, columns)
     for i = 1, #found, 2 do
       local left = tonumber(found[i + 1]) - now
       local names, values = hash_of(prefix .. each .. found[i])
+      if add and names and #names > 0 then add(prefix .. each .. found[i], names, values) end
       local cells = {found[i], left > 0 and in_ms(left) or 'lapsed'}
       local entry = {id = found[i], lease_remaining_ms = left, note = not names and values or nil, fields = {}}
       if not names then cells[3] = values end
@@ -258,4 +266,4 @@ view('heya_room', room, 1)
 view('heya_rooms', rooms, 1)
 view('heya_workers', processes('workers', 'worker:', WORKER_COLUMNS), 0)
 view('heya_partitions', partitions, 0)
-view('heya_gateways', processes('gateways', 'gateway:', GATEWAY_COLUMNS), 0)
+view('heya_gateways', processes('gateways', 'gateway:', GATEWAY_COLUMNS, add_queued_bytes), 0)

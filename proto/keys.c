@@ -44,6 +44,10 @@ struct key key_workers(const char *prefix) {
   return make("%sworkers", prefix);
 }
 
+struct key key_owners(const char *prefix) {
+  return make("%sowners", prefix);
+}
+
 struct key key_rooms_of_kind(const char *prefix, const char *kind) {
   return make("%srooms:%s", prefix, kind);
 }
@@ -64,6 +68,10 @@ struct key key_gateway_events(const char *prefix, const char *gateway) {
   return make("%sgateway:%s:evt", prefix, gateway);
 }
 
+struct key key_gateway_queued(const char *prefix, const char *gateway) {
+  return make("%sgateway:%s:queued", prefix, gateway);
+}
+
 static struct key key_part(const char *prefix, uint32_t partition, const char *what) {
   return make("%spart:%u:%s", prefix, (unsigned)partition, what);
 }
@@ -78,6 +86,10 @@ struct key key_part_commands(const char *prefix, uint32_t partition) {
 
 struct key key_part_done(const char *prefix, uint32_t partition) {
   return key_part(prefix, partition, "done");
+}
+
+struct key key_part_bytes(const char *prefix, uint32_t partition) {
+  return key_part(prefix, partition, "bytes");
 }
 
 struct key key_part_rooms(const char *prefix, uint32_t partition) {

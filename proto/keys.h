@@ -38,6 +38,7 @@ bool process_id_is_valid(const char *id, size_t len);
 /* ---- of the deployment ---- */
 struct key key_config(const char *prefix);                          /* hash */
 struct key key_workers(const char *prefix);                         /* zset: worker -> lease expiry */
+struct key key_owners(const char *prefix);                          /* string: changes with every owner */
 struct key key_rooms_of_kind(const char *prefix, const char *kind); /* zset: listing index */
 
 /* ---- of a process ---- */
@@ -45,11 +46,13 @@ struct key key_worker(const char *prefix, const char *worker);          /* hash 
 struct key key_worker_control(const char *prefix, const char *worker);  /* stream: partitions released for it */
 struct key key_gateway(const char *prefix, const char *gateway);        /* hash with TTL */
 struct key key_gateway_events(const char *prefix, const char *gateway); /* stream with TTL */
+struct key key_gateway_queued(const char *prefix, const char *gateway); /* zset with TTL: "bytes" -> how many wait */
 
 /* ---- of a partition ---- */
 struct key key_part_owner(const char *prefix, uint32_t partition);    /* hash: worker, epoch */
 struct key key_part_commands(const char *prefix, uint32_t partition); /* stream */
 struct key key_part_done(const char *prefix, uint32_t partition);     /* string: stream id */
+struct key key_part_bytes(const char *prefix, uint32_t partition);    /* string: bytes that wait in the stream */
 struct key key_part_rooms(const char *prefix, uint32_t partition);    /* set of room ids */
 /* stream: what it has said to partitions of another shard, until they have it */
 struct key key_part_outbox(const char *prefix, uint32_t partition, uint32_t shard);

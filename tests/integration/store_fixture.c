@@ -125,6 +125,15 @@ bool fixture_wait(struct fixture *f, const unsigned *fired, unsigned n) {
   return *fired == n;
 }
 
+bool fixture_wait_none(struct fixture *f, const char *keys) {
+  uint64_t deadline = wait_deadline(PATIENCE_MS);
+  while (redis_integer(f->redis, "EXISTS %s", keys) > 0) {
+    if (!wait_left(deadline)) return false;
+    fixture_turn(f);
+  }
+  return true;
+}
+
 void fixture_wait_ready(struct fixture *f, bool ready) {
   uint64_t deadline = wait_deadline(PATIENCE_MS);
   while (f->store->ops->ready(f->store) != ready && wait_left(deadline)) fixture_turn(f);
@@ -196,7 +205,7 @@ void on_room(void *arg, const char *id, struct bytes image, uint64_t tomb_until_
 }
 
 void on_append(void *arg, enum store_result result, const enum store_append_verdict *verdicts, size_t n) {
-  static const char *const words[] = {"ok", "busy", "refused", "behind"};
+  static const char *const words[] = {"ok", "busy", "refused", "behind", "vanished"};
   struct answer *answer = arg;
   on_done(arg, result);
   for (size_t i = 0; i < n; i++) add(answer, "%s%s", i ? " " : "", words[verdicts[i]]);

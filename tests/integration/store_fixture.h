@@ -67,6 +67,8 @@ const char *fixture_string(struct fixture *f, const char *format, ...) __attribu
 /* Runs the loop until *fired reaches n; false when it did not in time. */
 bool fixture_wait(struct fixture *f, const unsigned *fired, unsigned n);
 void fixture_wait_ready(struct fixture *f, bool ready);
+/* Until none of these keys exists. */
+bool fixture_wait_none(struct fixture *f, const char *keys);
 void fixture_turn(struct fixture *f);
 
 /* Callbacks that fill an answer. */

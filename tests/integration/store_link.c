@@ -320,7 +320,7 @@ Test(store_link, a_trim_whose_answer_is_lost_is_counted_once) {
   cr_assert_geq(lost, 2);
   int64_t unread = redis_integer(f.redis, "XLEN heya:gateway:g-1:evt");
   cr_assert(unread < 60);
-  cr_assert_eq(atol(fixture_string(&f, "HGET heya:gateway:g-1 queued_bytes")), unread * 3);
+  cr_assert_eq(atol(fixture_string(&f, "ZSCORE heya:gateway:g-1:queued bytes")), unread * 3);
 }
 
 Test(store_link, delays_keep_the_order_of_calls) {

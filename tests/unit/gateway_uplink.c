@@ -350,6 +350,21 @@ Test(uplink, a_redis_whose_clock_is_behind_makes_clients_wait_and_leaves_no_doub
   stop(&world);
 }
 
+Test(uplink, a_batch_whose_stream_vanished_is_refused_and_has_used_its_number_up) {
+  struct world world;
+  start(&world);
+  push(&world, 0, 1, 1);
+  uplink_push_disconnected(world.uplink, world.rooms[0], 7, 1, "ann");
+  flush(&world);
+  cr_assert_eq(sent(&world, 0)->number, 1);
+  fake_store_append(world.store, (enum store_append_verdict[]){STORE_VANISHED}, 1);
+  cr_assert_eq(world.n_busy, 1);
+  flush(&world);
+  cr_assert_str_eq(content(sent(&world, 0)), "D ", "system entries are kept");
+  cr_assert_eq(sent(&world, 0)->number, 2);
+  stop(&world);
+}
+
 Test(uplink, a_new_id_forgets_the_old_one_and_its_append_in_flight) {
   struct world world;
   start(&world);
