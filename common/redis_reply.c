@@ -97,6 +97,22 @@ bool redis_reply_stream_id(const struct redisReply *reply, struct stream_id *out
   return redis_reply_bytes(reply, &bytes) && stream_id_parse(bytes, out);
 }
 
+/* Backwards from `at`. */
+static char *print_backwards(uint64_t value, char *at) {
+  do {
+    *--at = (char)('0' + value % 10);
+    value /= 10;
+  } while (value);
+  return at;
+}
+
 size_t stream_id_print(struct stream_id id, char out[STREAM_ID_TEXT]) {
-  return (size_t)snprintf(out, STREAM_ID_TEXT, "%" PRIu64 "-%" PRIu64, id.ms, id.seq);
+  char text[STREAM_ID_TEXT], *end = text + sizeof text, *at = end;
+  at = print_backwards(id.seq, at);
+  *--at = '-';
+  at = print_backwards(id.ms, at);
+  size_t len = (size_t)(end - at);
+  memcpy(out, at, len);
+  out[len] = '\0';
+  return len;
 }

@@ -46,12 +46,13 @@ static struct bytes field_of(const struct redisReply *fields, const char *name) 
   return (struct bytes){0};
 }
 
-/* Which of the partitions asked for a key of the answer belongs to. */
-static bool partition_of(const struct store_read *read, const struct redisReply *key, uint32_t *out) {
-  for (size_t i = 0; i < read->n; i++) {
-    struct key expected = key_part_commands(read->store->prefix, read->partitions[i]);
+/* Which of the partitions asked for a key of the answer belongs to. Streams are answered in the order they were asked
+ * for, those without entries are left out: `at` is where to look on. */
+static bool partition_of(const struct store_read *read, const struct redisReply *key, size_t *at, uint32_t *out) {
+  for (; *at < read->n; ++*at) {
+    struct key expected = key_part_commands(read->store->prefix, read->partitions[*at]);
     if (!redis_reply_is(key, expected.text)) continue;
-    *out = read->partitions[i];
+    *out = read->partitions[(*at)++];
     return true;
   }
   return false;
@@ -67,11 +68,11 @@ static size_t count_entries(const struct redisReply *streams) {
 /* An entry without our fields keeps its place, with an empty batch, so that the reader gets past it. */
 static size_t parse_entries(const struct store_read *read, const struct redisReply *streams,
                             struct store_entry *entries) {
-  size_t n = 0;
+  size_t n = 0, at = 0;
   for (size_t i = 0; i < redis_reply_count(streams); i++) {
     const struct redisReply *stream = redis_reply_at(streams, i), *list = redis_reply_at(stream, 1);
     uint32_t partition;
-    if (!partition_of(read, redis_reply_at(stream, 0), &partition)) continue;
+    if (!partition_of(read, redis_reply_at(stream, 0), &at, &partition)) continue;
     for (size_t j = 0; j < redis_reply_count(list); j++) {
       const struct redisReply *entry = redis_reply_at(list, j), *fields = redis_reply_at(entry, 1);
       struct store_entry *out = &entries[n];

@@ -2,18 +2,32 @@
 #include "proto/keys.h"
 
 #include <assert.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include <string.h>
 
-__attribute__((format(printf, 1, 2))) static struct key make(const char *format, ...) {
-  struct key key;
-  va_list args;
-  va_start(args, format);
-  int len = vsnprintf(key.text, sizeof key.text, format, args);
-  va_end(args);
-  assert(len >= 0 && (size_t)len < sizeof key.text);
-  key.len = (size_t)len;
+/* Its parts, up to NULL. Made for every command of every call, so without printf. */
+static struct key join(const char *const *parts) {
+  struct key key = {.len = 0};
+  for (; *parts; parts++) {
+    size_t len = strlen(*parts);
+    assert(key.len + len < sizeof key.text);
+    memcpy(key.text + key.len, *parts, len);
+    key.len += len;
+  }
+  key.text[key.len] = '\0';
   return key;
+}
+#define JOIN(...) join((const char *const[]){__VA_ARGS__, NULL})
+
+#define DIGITS_MAX 11 /* of a uint32_t, and NUL */
+
+static const char *digits_of(uint32_t value, char out[DIGITS_MAX]) {
+  size_t at = DIGITS_MAX - 1;
+  out[at] = '\0';
+  do {
+    out[--at] = (char)('0' + value % 10);
+    value /= 10;
+  } while (value);
+  return out + at;
 }
 
 static bool is_word(char c) {
@@ -37,43 +51,44 @@ bool process_id_is_valid(const char *id, size_t len) {
 }
 
 struct key key_config(const char *prefix) {
-  return make("%sconfig", prefix);
+  return JOIN(prefix, "config");
 }
 
 struct key key_workers(const char *prefix) {
-  return make("%sworkers", prefix);
+  return JOIN(prefix, "workers");
 }
 
 struct key key_owners(const char *prefix) {
-  return make("%sowners", prefix);
+  return JOIN(prefix, "owners");
 }
 
 struct key key_rooms_of_kind(const char *prefix, const char *kind) {
-  return make("%srooms:%s", prefix, kind);
+  return JOIN(prefix, "rooms:", kind);
 }
 
 struct key key_worker(const char *prefix, const char *worker) {
-  return make("%sworker:%s", prefix, worker);
+  return JOIN(prefix, "worker:", worker);
 }
 
 struct key key_worker_control(const char *prefix, const char *worker) {
-  return make("%sworker:%s:ctl", prefix, worker);
+  return JOIN(prefix, "worker:", worker, ":ctl");
 }
 
 struct key key_gateway(const char *prefix, const char *gateway) {
-  return make("%sgateway:%s", prefix, gateway);
+  return JOIN(prefix, "gateway:", gateway);
 }
 
 struct key key_gateway_events(const char *prefix, const char *gateway) {
-  return make("%sgateway:%s:evt", prefix, gateway);
+  return JOIN(prefix, "gateway:", gateway, ":evt");
 }
 
 struct key key_gateway_queued(const char *prefix, const char *gateway) {
-  return make("%sgateway:%s:queued", prefix, gateway);
+  return JOIN(prefix, "gateway:", gateway, ":queued");
 }
 
 static struct key key_part(const char *prefix, uint32_t partition, const char *what) {
-  return make("%spart:%u:%s", prefix, (unsigned)partition, what);
+  char digits[DIGITS_MAX];
+  return JOIN(prefix, "part:", digits_of(partition, digits), ":", what);
 }
 
 struct key key_part_owner(const char *prefix, uint32_t partition) {
@@ -97,29 +112,30 @@ struct key key_part_rooms(const char *prefix, uint32_t partition) {
 }
 
 struct key key_part_outbox(const char *prefix, uint32_t partition, uint32_t shard) {
-  return make("%spart:%u:out:%u", prefix, (unsigned)partition, (unsigned)shard);
+  char from[DIGITS_MAX], to[DIGITS_MAX];
+  return JOIN(prefix, "part:", digits_of(partition, from), ":out:", digits_of(shard, to));
 }
 
 struct key key_room(const char *prefix, const char *id) {
-  return make("%sroom:%s", prefix, id);
+  return JOIN(prefix, "room:", id);
 }
 
 struct key key_room_members(const char *prefix, const char *id) {
-  return make("%sroom:%s:members", prefix, id);
+  return JOIN(prefix, "room:", id, ":members");
 }
 
 struct key key_room_results(const char *prefix, const char *id) {
-  return make("%sroom:%s:results", prefix, id);
+  return JOIN(prefix, "room:", id, ":results");
 }
 
 struct key key_room_deadline(const char *prefix, const char *id) {
-  return make("%sroom:%s:deadline", prefix, id);
+  return JOIN(prefix, "room:", id, ":deadline");
 }
 
 struct key key_room_log(const char *prefix, const char *id) {
-  return make("%sroom:%s:log", prefix, id);
+  return JOIN(prefix, "room:", id, ":log");
 }
 
 struct key key_tomb(const char *prefix, const char *id) {
-  return make("%stomb:%s", prefix, id);
+  return JOIN(prefix, "tomb:", id);
 }
