@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#define KEEP_BYTES (1u << 20) /* of what goes to one gateway, for next time */
 #define LOOK_EVERY 64 /* commits that leave bytes to be counted; the function knows whether the stream is empty */
 
 /* What goes to one gateway, from all segments. */
@@ -258,7 +259,10 @@ static void add_deliveries(struct store_redis *store, const struct commit *commi
       buf_append_bytes(&outlet_of(store, &n, segment->deliveries[j].gateway)->bytes,
                        segment->deliveries[j].deliveries);
   }
-  for (size_t i = 0; i < n; i++) add_outlet(store, &store->outlets[i]);
+  for (size_t i = 0; i < n; i++) {
+    add_outlet(store, &store->outlets[i]);
+    if (store->outlets[i].bytes.cap > KEEP_BYTES) buf_close(&store->outlets[i].bytes);
+  }
 }
 
 /* ---- its answer ---- */

@@ -11,6 +11,8 @@
 
 #include "common/mem.h"
 
+#define KEEP_BYTES (1u << 20) /* of the arguments kept for the function, for next time */
+
 /* ---- the fence ---- */
 
 static void on_nothing(void *arg, const struct redisReply *reply) {
@@ -120,7 +122,10 @@ bool store_transaction_ended(struct store_call *call, const struct redisReply *r
   struct store_transaction *transaction = &store->transaction;
   bool nothing = message ? strncmp(message, "EXECABORT ", 10) == 0 : redis_reply_is_nil(reply);
   transaction->call = NULL;
-  if (!nothing) return true;
+  if (!nothing) {
+    if (transaction->function.numbers.cap > KEEP_BYTES) redis_args_close(&transaction->function);
+    return true;
+  }
   struct redis_args args = store->args; /* the function's are all copied: nobody else's bytes are needed */
   store->args = transaction->function;
   transaction->function = args;
