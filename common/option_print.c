@@ -48,6 +48,14 @@ static void print_row(const struct option_row *row, struct buf *out) {
   buf_append_char(out, '\n');
 }
 
+/* One of two words, which shows best what becomes of a name; else the first. */
+static const struct option_row *example_of(const struct option_set *set) {
+  for (size_t t = 0; t < set->count; t++)
+    for (size_t r = 0; r < set->tables[t].count; r++)
+      if (strchr(set->tables[t].rows[r].name, '-')) return &set->tables[t].rows[r];
+  return &set->tables[0].rows[0];
+}
+
 void option_print_help(const struct option_set *set, struct buf *out) {
   buf_printf(out, "Usage: %s [OPTION]...\n%s\n", set->program, set->summary);
   for (size_t t = 0; t < set->count; t++) {
@@ -59,10 +67,13 @@ void option_print_help(const struct option_set *set, struct buf *out) {
   print_usage(out, "print-config", "", "print a config file with every option and stop\n");
   print_usage(out, "version", "", "print the version and stop\n");
   print_usage(out, "help", "", "print this and stop; -h does too\n");
-  buf_append_str(
-      out,
-      "\nA value in parentheses is the default. An option is also read from the environment, where --max-frame is\n"
-      "HEYA_MAX_FRAME, and from the file; a flag is stronger than the environment, and that than the file.\n");
+  const struct option_row *example = example_of(set);
+  char env[64];
+  option_env_name(example, env, sizeof env);
+  buf_printf(out,
+             "\nA value in parentheses is the default. An option is also read from the environment, where --%s is\n"
+             "%s, and from the file; a flag is stronger than the environment, and that than the file.\n",
+             example->name, env);
 }
 
 void option_print_example(const struct option_set *set, struct buf *out) {
