@@ -116,12 +116,12 @@ static bool remove_worker(struct faults *faults) {
   return true;
 }
 
-static bool is_second(struct faults *faults) {
-  return faults->servers->shards && unit(faults) < 0.5;
+static unsigned any_shard(struct faults *faults) {
+  return faults->servers->shards > 1 && unit(faults) < 0.5;
 }
 
 static struct server *any_redis(struct faults *faults) {
-  return is_second(faults) ? &faults->servers->second : &faults->servers->redis;
+  return &faults->servers->redis[any_shard(faults)];
 }
 
 static bool stop_redis(struct faults *faults) {
@@ -146,7 +146,7 @@ static bool kill_redis(struct faults *faults) {
 
 static bool reset_connections(struct faults *faults) {
   char whom[32];
-  struct proxy *proxy = faults->proxies[is_second(faults)];
+  struct proxy *proxy = faults->proxies[any_shard(faults)];
   if (!proxy) return false;
   snprintf(whom, sizeof whom, "%u", proxy_reset(proxy, unit(faults) < 0.3 ? 1 : 0.3));
   say(faults, "connections reset", whom, 0);
@@ -157,8 +157,7 @@ static bool reset_connections(struct faults *faults) {
 static bool client_kill(struct faults *faults) {
   struct timeval patience = {.tv_usec = 200000};
   const struct server *server = any_redis(faults);
-  const char *socket =
-      server == &faults->servers->second ? faults->servers->second_socket : faults->servers->redis_socket;
+  const char *socket = faults->servers->redis_socket[server - faults->servers->redis];
   if (server->state != SERVER_UP) return false;
   redisContext *redis = redisConnectUnixWithTimeout(socket, patience);
   if (!redis) return false;
@@ -223,8 +222,7 @@ static void heal(struct server *server, bool wanted) {
 
 void faults_end(struct faults *faults) {
   ev_timer_stop(faults->servers->loop, &faults->next);
-  heal(&faults->servers->redis, true);
-  if (faults->servers->shards) heal(&faults->servers->second, true);
+  for (unsigned i = 0; i < faults->servers->shards; i++) heal(&faults->servers->redis[i], true);
   for (unsigned i = 0; i < SERVERS_MAX; i++) {
     heal(&faults->servers->workers[i], i < WORKERS_MIN);
     heal(&faults->servers->gateways[i], i < GATEWAYS_MIN);

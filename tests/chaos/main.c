@@ -88,14 +88,12 @@ static bool open_proxy(struct chaos *chaos, unsigned nth, const char *socket, ch
 
 static bool start(struct chaos *chaos, uint32_t clients) {
   struct servers *servers = &chaos->servers;
-  if (!servers_open(servers, chaos->loop, NULL)) return false;
-  if (!open_proxy(chaos, 0, servers->redis_socket, servers->redis_url, sizeof servers->redis_url)) return false;
-  if (servers->shards &&
-      !open_proxy(chaos, 1, servers->second_socket, servers->second_url, sizeof servers->second_url))
-    return false;
+  if (!servers_open(servers, chaos->loop)) return false;
+  for (unsigned i = 0; i < servers->shards; i++)
+    if (!open_proxy(chaos, i, servers->redis_socket[i], servers->redis_url[i], sizeof servers->redis_url[i]))
+      return false;
   servers->gateway_args = gateway_args;
-  servers_start(&servers->redis);
-  if (servers->shards) servers_start(&servers->second);
+  for (unsigned i = 0; i < servers->shards; i++) servers_start(&servers->redis[i]);
   for (unsigned i = 0; i < 3; i++) servers_start(&servers->workers[i]);
   for (unsigned i = 0; i < 3; i++) servers_start(&servers->gateways[i]);
   book_open(&chaos->book, clients);
@@ -131,9 +129,9 @@ static struct verdict judge(struct chaos *chaos, bool settled) {
   struct book_result book = book_check(&chaos->book);
   struct rounds_result rounds = rounds_check(&chaos->rounds);
   const struct servers *servers = &chaos->servers;
-  uint32_t shards = servers->shards ? 2 : 1;
-  uint64_t untrue = settled ? truth_check(servers->redis_socket, 0, shards, &chaos->swarm) : 0;
-  if (settled && servers->shards) untrue += truth_check(servers->second_socket, 1, shards, &chaos->swarm);
+  uint64_t untrue = 0;
+  for (unsigned i = 0; i < servers->shards && settled; i++)
+    untrue += truth_check(servers->redis_socket[i], i, servers->shards, &chaos->swarm);
   const struct swarm_counters *count = &chaos->swarm.count;
   printf("\nfaults: %" PRIu64 "\n", chaos->faults.n);
   faults_print(&chaos->faults);
@@ -207,7 +205,7 @@ static int run(struct chaos *chaos, uint32_t clients) {
   rounds_close(&chaos->rounds);
   if (verdict.failed)
     printf("again with: build/chaos --seconds %.0f --seed %u%s\n", chaos->seconds, chaos->seed,
-           chaos->servers.shards ? " --shards 2" : "");
+           chaos->servers.shards > 1 ? " --shards 2" : "");
   printf("\n%u passed, %u failed\n", verdict.passed, verdict.failed);
   return verdict.failed ? 1 : 0;
 }
@@ -261,7 +259,7 @@ int main(int argc, char **argv) {
     case 'e': chaos.faults.mean_s = strtod(optarg, NULL); break;
     case 'y': chaos.faults.redis_kill = false; break;
     case 'k': chaos.servers.keep_dir = true; break;
-    case 'n': chaos.servers.shards = strtoul(optarg, NULL, 10) == 2; break;
+    case 'n': chaos.servers.shards = strtoul(optarg, NULL, 10) == 2 ? 2 : 1; break;
     case 'm': measurement = optarg; break;
     case 't': times = (uint32_t)strtoul(optarg, NULL, 10); break;
     case 'h': fputs(usage, stdout), puts("Measurements:"), measure_print_names(); return 0;

@@ -264,7 +264,8 @@ static bool over(void *arg) {
 
 static bool watch(struct house *house) {
   struct stage *stage = &house->stage;
-  const struct server *servers[] = {&stage->servers.workers[0], &stage->servers.gateways[0], &stage->servers.redis};
+  const struct server *servers[] = {&stage->servers.workers[0], &stage->servers.gateways[0],
+                                    &stage->servers.redis[0]};
   struct usage before[3], after[3];
   bool fine = true;
   ev_timer_init(&house->turning, on_turn, 0., TURN_S);

@@ -24,16 +24,16 @@ bool stage_wait_for_server(struct stage *stage, struct server *server) {
 }
 
 void stage_owners(struct stage *stage, struct servers_owner owners[SERVERS_PARTITIONS]) {
-  servers_owners(&stage->servers, stage->redis, owners);
+  servers_owners(&stage->servers, &stage->redis, owners);
 }
 
 bool stage_balance(struct stage *stage) {
-  return servers_balance(&stage->servers, stage->redis);
+  return servers_balance(&stage->servers, &stage->redis);
 }
 
 bool stage_open(struct stage *stage) {
   *stage = (struct stage){.loop = ev_default_loop(0)};
-  return servers_open(&stage->servers, stage->loop, NULL) || fails("no temporary directory");
+  return servers_open(&stage->servers, stage->loop) || fails("no temporary directory");
 }
 
 bool stage_start(struct stage *stage, unsigned workers, unsigned gateways) {

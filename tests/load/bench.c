@@ -135,10 +135,10 @@ static void report_site(struct bench *bench) {
   }
   for (unsigned i = 0; i < SERVERS_MAX; i++) workers += site->servers.workers[i].state == SERVER_UP;
   report_json(&bench->report, "servers",
-              json_pack("{s:i, s:i, s:s}", "workers", workers, "gateways", site->n_gateways, "aof",
-                        aof[bench->options->aof]));
-  report_say(&bench->report, "  %u workers, %u gateways, Redis with AOF %s", workers, site->n_gateways,
-             aof[bench->options->aof]);
+              json_pack("{s:i, s:i, s:i, s:s}", "workers", workers, "gateways", site->n_gateways, "shards",
+                        site->n_redis, "aof", aof[bench->options->aof]));
+  report_say(&bench->report, "  %u workers, %u gateways, %u Redis with AOF %s", workers, site->n_gateways,
+             site->n_redis, aof[bench->options->aof]);
 }
 
 /* Whether all was well. */

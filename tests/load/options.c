@@ -80,6 +80,13 @@ static const struct option_row private_rows[] = {
      .min = 1,
      .max = SERVERS_MAX,
      .help = "how many; the members of a room are spread over them"},
+    {.name = "shards",
+     .type = OPTION_U64,
+     .offset = AT(shards),
+     .fallback = "1",
+     .min = 1,
+     .max = SERVERS_REDIS_MAX,
+     .help = "so many Redis, each with its part of the rooms"},
     {.name = "aof",
      .type = OPTION_CHOICE,
      .offset = AT(aof),
@@ -112,10 +119,12 @@ static const struct option_row running_rows[] = {
      .env = "HEYA_BENCH_PID",
      .help = "NAME=PID of a server whose processor time and memory are counted; may be given several times"},
     {.name = "redis",
-     .type = OPTION_STRING,
+     .type = OPTION_LIST,
      .offset = AT(redis),
      .env = "HEYA_BENCH_REDIS",
-     .help = "its socket's path, or HOST:PORT, to count its calls and its memory; without it these are left out"},
+     .help = "its socket's path, or HOST:PORT, to count its calls and its memory; without it these are left out. "
+             "Once for "
+             "each, if there are several"},
     {.name = "victim",
      .type = OPTION_STRING,
      .offset = AT(victim),
@@ -148,7 +157,8 @@ const struct option_set load_option_set = {
     .version = "1",
     .summary =
         "Puts load on Heya and measures it: an open loop, in which latency counts from when a command was due.\n"
-        "Starts a Redis, workers and gateways of its own, on loopback, unless it is pointed at running ones.\n"
+        "Starts a Redis or several, workers and gateways of its own, on loopback, unless it is pointed at running "
+        "ones.\n"
         "Exit status: 0 done, 1 something went wrong or was lost, 2 a wrong option.",
     .tables = tables,
     .count = sizeof tables / sizeof *tables};

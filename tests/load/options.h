@@ -13,14 +13,13 @@ struct load_options {
   struct option_list rates;
   uint64_t limit_ms;
 
-  uint64_t workers, gateways;
+  uint64_t workers, gateways, shards;
   int aof;
   struct option_list worker_args, gateway_args;
   bool keep;
 
-  struct option_list at, pids;
+  struct option_list at, pids, redis;
   int dialect;
-  char *redis; /* NULL: not given */
   char *victim;
 
   bool json;

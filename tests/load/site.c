@@ -39,16 +39,18 @@ static const char *const *args_of(const struct option_list *list, const char *co
 
 static bool start(struct site *site, const struct load_options *options, unsigned workers) {
   struct servers *servers = &site->servers;
-  if (!servers_open(servers, site->loop, NULL)) {
+  servers->shards = (unsigned)options->shards;
+  if (!servers_open(servers, site->loop)) {
     fprintf(stderr, "heya-bench: no temporary directory\n");
     return false;
   }
   site->own = true;
+  site->n_redis = servers->shards; /* site_close frees what there is of them */
   servers->aof = (enum servers_aof)options->aof;
   servers->worker_args = site->args[0] = args_of(&options->worker_args, NULL, 0);
   servers->gateway_args = site->args[1] = args_of(&options->gateway_args, gateway_limits, N_LIMITS);
   if (workers < options->workers) workers = (unsigned)options->workers;
-  if (!servers_begin(servers, workers, (unsigned)options->gateways, &site->redis)) {
+  if (!servers_begin(servers, workers, (unsigned)options->gateways, site->redis)) {
     fprintf(stderr, "heya-bench: servers do not start; their logs are in %s\n", servers->dir);
     servers->keep_dir = true;
     return false;
@@ -60,7 +62,8 @@ static bool start(struct site *site, const struct load_options *options, unsigne
     add_process(site, servers->gateways[i].name, servers->gateways[i].pid);
   }
   for (unsigned i = 0; i < workers; i++) add_process(site, servers->workers[i].name, servers->workers[i].pid);
-  add_process(site, "redis", servers->redis.pid);
+  for (unsigned i = 0; i < servers->shards; i++)
+    add_process(site, servers->shards > 1 ? servers->redis[i].name : "redis", servers->redis[i].pid);
   return true;
 }
 
@@ -68,13 +71,15 @@ static bool start(struct site *site, const struct load_options *options, unsigne
 
 static bool connect_redis(struct site *site, const char *where, bool *bad_usage) {
   struct endpoint endpoint;
+  if (site->n_redis == SITE_REDIS_MAX) return refuse(bad_usage, "--redis once too often", where);
+  struct redisContext **redis = &site->redis[site->n_redis++];
   if (*where == '/')
-    site->redis = redisConnectUnix(where);
+    *redis = redisConnectUnix(where);
   else if (endpoint_parse(where, &endpoint))
-    site->redis = redisConnect(endpoint.host, endpoint.port);
+    *redis = redisConnect(endpoint.host, endpoint.port);
   else
     return refuse(bad_usage, "--redis is neither a path nor HOST:PORT", where);
-  if (site->redis && !site->redis->err) return true;
+  if (*redis && !(*redis)->err) return true;
   fprintf(stderr, "heya-bench: Redis does not answer at %s\n", where);
   return false;
 }
@@ -97,21 +102,24 @@ static bool point(struct site *site, const struct load_options *options, bool *b
       return refuse(bad_usage, "--pid is no NAME=PID", options->pids.items[i]);
     add_process(site, name, pid);
   }
-  return !options->redis || connect_redis(site, options->redis, bad_usage);
+  for (size_t i = 0; i < options->redis.count; i++)
+    if (!connect_redis(site, options->redis.items[i], bad_usage)) return false;
+  return true;
 }
 
 bool site_open(struct site *site, struct ev_loop *loop, const struct load_options *options, unsigned workers,
                bool *bad_usage) {
   *site = (struct site){.loop = loop};
   if (options->at.count) return point(site, options, bad_usage);
-  if (options->pids.count || options->redis || options->victim)
+  if (options->pids.count || options->redis.count || options->victim)
     return refuse(bad_usage, "--pid, --redis and --victim are of running servers", "--gateway is missing");
   return start(site, options, workers);
 }
 
 void site_close(struct site *site, bool keep) {
-  if (site->redis) redisFree(site->redis);
-  site->redis = NULL;
+  for (unsigned i = 0; i < site->n_redis; i++)
+    if (site->redis[i]) redisFree(site->redis[i]);
+  site->n_redis = 0;
   if (!site->own) return;
   site->servers.keep_dir = site->servers.keep_dir || keep;
   servers_close(&site->servers);

@@ -1,5 +1,5 @@
-/* The servers that load is put on: a Redis, workers and gateways started for it, or ones that run already; and what
- * they use: processor time, memory, calls of Redis. */
+/* The servers that load is put on: a Redis or several, workers and gateways started for it, or ones that run already;
+ * and what they use: processor time, memory, calls of Redis. */
 #ifndef HEYA_TESTS_LOAD_SITE_H
 #define HEYA_TESTS_LOAD_SITE_H
 
@@ -11,6 +11,7 @@
 
 #define SITE_GATEWAYS_MAX  32
 #define SITE_PROCESSES_MAX 32
+#define SITE_REDIS_MAX     16
 
 struct redisContext;
 
@@ -21,10 +22,11 @@ struct site_process {
 
 struct site {
   struct ev_loop *loop;
-  bool own;                   /* started here */
-  struct servers servers;     /* if own */
-  const char *const *args[2]; /* of workers and gateways; owned */
-  struct redisContext *redis; /* NULL: not known; blocking, for looking outside of what is measured */
+  bool own;                                   /* started here */
+  struct servers servers;                     /* if own */
+  const char *const *args[2];                 /* of workers and gateways; owned */
+  struct redisContext *redis[SITE_REDIS_MAX]; /* blocking, for looking outside of what is measured */
+  unsigned n_redis;                           /* 0: not known */
   struct sockaddr_in gateways[SITE_GATEWAYS_MAX];
   unsigned n_gateways;
   struct site_process processes[SITE_PROCESSES_MAX]; /* whose usage is counted */
@@ -55,7 +57,7 @@ void site_report_cpu(const struct site *site, struct report *report, const struc
 
 /* Bytes, in the order of processes. */
 void site_memory_read(const struct site *site, uint64_t bytes[SITE_PROCESSES_MAX]);
-/* used_memory; 0 if it is not known. */
+/* used_memory of all; 0 if it is not known. */
 uint64_t site_redis_memory(const struct site *site);
 
 /* The sum of a metric of all workers; -1 if it is not known, as of servers that were not started here. */

@@ -67,8 +67,8 @@ double site_worker_metric(const struct site *site, const char *name) {
 
 /* ---- Redis ---- */
 
-static char *info(const struct site *site, const char *section) {
-  redisReply *reply = site->redis ? redisCommand(site->redis, "INFO %s", section) : NULL;
+static char *info(struct redisContext *redis, const char *section) {
+  redisReply *reply = redis ? redisCommand(redis, "INFO %s", section) : NULL;
   char *text = reply && reply->str ? strdup(reply->str) : NULL;
   if (reply) freeReplyObject(reply);
   return text;
@@ -79,22 +79,33 @@ void site_memory_read(const struct site *site, uint64_t bytes[SITE_PROCESSES_MAX
 }
 
 uint64_t site_redis_memory(const struct site *site) {
-  char *text = info(site, "memory");
-  const char *used = text ? strstr(text, "used_memory:") : NULL;
-  uint64_t bytes = used ? strtoull(used + strlen("used_memory:"), NULL, 10) : 0;
-  free(text);
+  uint64_t bytes = 0;
+  for (unsigned i = 0; i < site->n_redis; i++) {
+    char *text = info(site->redis[i], "memory");
+    const char *used = text ? strstr(text, "used_memory:") : NULL;
+    bytes += used ? strtoull(used + strlen("used_memory:"), NULL, 10) : 0;
+    free(text);
+  }
   return bytes;
 }
 
+static void add_calls(struct site_calls *calls, const char *name, uint64_t n) {
+  unsigned i = 0;
+  while (i < calls->n && strcmp(calls->of[i].name, name) != 0) i++;
+  if (i == SITE_CALLS_MAX) return;
+  if (i == calls->n) snprintf(calls->of[calls->n++].name, sizeof calls->of[i].name, "%s", name);
+  calls->of[i].calls += n;
+}
+
 bool site_calls_read(const struct site *site, struct site_calls *calls) {
-  char *text = info(site, "commandstats");
-  calls->n = 0;
-  for (const char *line = text; line && (line = strstr(line, "cmdstat_")) && calls->n < SITE_CALLS_MAX; line++) {
+  *calls = (struct site_calls){.n = 0};
+  for (unsigned i = 0; i < site->n_redis; i++) {
+    char *text = info(site->redis[i], "commandstats"), name[sizeof calls->of[0].name];
     unsigned long long n = 0;
-    if (sscanf(line, "cmdstat_%23[^:]:calls=%llu", calls->of[calls->n].name, &n) == 2)
-      calls->of[calls->n++].calls = n;
+    for (const char *line = text; line && (line = strstr(line, "cmdstat_")); line++)
+      if (sscanf(line, "cmdstat_%23[^:]:calls=%llu", name, &n) == 2) add_calls(calls, name, n);
+    free(text);
   }
-  free(text);
   return calls->n > 0;
 }
 

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ARGS_MAX 40
+#define ARGS_MAX 64
 #define TURN_S   0.02
 #define HASTE_US 1000000 /* one that ends so soon has not come up at all */
 
@@ -84,18 +84,18 @@ static void further(struct words *words, const char *const *args) {
 
 static void redis_words(const struct server *server, struct words *words) {
   const struct servers *servers = server->servers;
-  bool is_second = server == &servers->second;
+  unsigned shard = (unsigned)(server - servers->redis);
   static const char *const fixed[] = {
       "--port", "0", "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no", "--enable-debug-command",
       "local",  NULL};
   word(words, "redis-server");
   further(words, fixed);
   word(words, "--unixsocket");
-  word(words, "%s", is_second ? servers->second_socket : servers->redis_socket);
+  word(words, "%s", servers->redis_socket[shard]);
   word(words, "--dir");
   word(words, "%s", servers->dir);
   word(words, "--appenddirname");
-  word(words, "%s", is_second ? "second" : "first");
+  word(words, "aof-%u", shard + 1);
   word(words, "--appendfsync");
   word(words, "%s", servers->aof == SERVERS_AOF_ALWAYS ? "always" : "everysec");
   word(words, "--appendonly");
@@ -105,11 +105,9 @@ static void redis_words(const struct server *server, struct words *words) {
 static void server_words(const struct server *server, struct words *words) {
   const struct servers *servers = server->servers;
   word(words, "%s/heya-%s", servers->programs, server->role == 'w' ? "worker" : "gateway");
-  word(words, "--redis");
-  word(words, "%s", servers->redis_url);
-  if (servers->shards) {
+  for (unsigned i = 0; i < servers->shards; i++) {
     word(words, "--redis");
-    word(words, "%s", servers->second_url);
+    word(words, "%s", servers->redis_url[i]);
   }
   word(words, "--admin");
   word(words, "127.0.0.1:%u", server->admin_port);
@@ -224,7 +222,7 @@ static void server_init(struct servers *servers, struct server *server, char rol
   server->child.data = server->later.data = server;
 }
 
-bool servers_open(struct servers *servers, struct ev_loop *loop, const char *redis_url) {
+bool servers_open(struct servers *servers, struct ev_loop *loop) {
   const char *given = getenv("HEYA_BIN_DIR");
   servers->loop = loop;
   snprintf(servers->dir, sizeof servers->dir, "%s/heya-servers.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
@@ -233,15 +231,13 @@ bool servers_open(struct servers *servers, struct ev_loop *loop, const char *red
   char *slash = len > 0 ? strrchr(servers->programs, '/') : NULL;
   if (slash) *slash = '\0';
   if (given && *given) snprintf(servers->programs, sizeof servers->programs, "%s", given);
-  snprintf(servers->redis_socket, sizeof servers->redis_socket, "%s/redis.sock", servers->dir);
-  if (redis_url)
-    snprintf(servers->redis_url, sizeof servers->redis_url, "%s", redis_url);
-  else
-    snprintf(servers->redis_url, sizeof servers->redis_url, "unix://%s", servers->redis_socket);
-  snprintf(servers->second_socket, sizeof servers->second_socket, "%s/second.sock", servers->dir);
-  snprintf(servers->second_url, sizeof servers->second_url, "unix://%s", servers->second_socket);
-  server_init(servers, &servers->redis, 'r', 1);
-  server_init(servers, &servers->second, 'r', 2);
+  if (!servers->shards) servers->shards = 1;
+  for (unsigned i = 0; i < servers->shards; i++) {
+    char *socket = servers->redis_socket[i];
+    snprintf(socket, sizeof servers->redis_socket[i], "%s/redis-%u.sock", servers->dir, i + 1);
+    snprintf(servers->redis_url[i], sizeof servers->redis_url[i], "unix://%s", socket);
+    server_init(servers, &servers->redis[i], 'r', i + 1);
+  }
   for (unsigned i = 0; i < SERVERS_MAX; i++) {
     server_init(servers, &servers->workers[i], 'w', i + 1);
     server_init(servers, &servers->gateways[i], 'g', i + 1);
@@ -265,8 +261,7 @@ static int remove_one(const char *path, const struct stat *about, int type, stru
 void servers_close(struct servers *servers) {
   for (unsigned i = 0; i < SERVERS_MAX; i++) finish(&servers->gateways[i]);
   for (unsigned i = 0; i < SERVERS_MAX; i++) finish(&servers->workers[i]);
-  finish(&servers->redis);
-  finish(&servers->second);
+  for (unsigned i = 0; i < servers->shards; i++) finish(&servers->redis[i]);
   if (servers->crashes || servers->keep_dir)
     fprintf(stderr, "logs are kept in %s\n", servers->dir);
   else

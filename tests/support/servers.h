@@ -1,5 +1,6 @@
-/* The processes under test: a Redis, workers and gateways, in one temporary directory, on loopback ports that were
- * free. They are started, stopped, killed and watched without ever waiting; one that ends by itself is a fault. */
+/* The processes under test: a Redis or several, workers and gateways, in one temporary directory, on loopback ports
+ * that were free. They are started, stopped, killed and watched without ever waiting; one that ends by itself is a
+ * fault. */
 #ifndef HEYA_TESTS_SUPPORT_SERVERS_H
 #define HEYA_TESTS_SUPPORT_SERVERS_H
 
@@ -8,7 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define SERVERS_MAX 8 /* of a kind */
+#define SERVERS_MAX       8 /* of a kind */
+#define SERVERS_REDIS_MAX 4
 
 enum server_state {
   SERVER_DOWN,    /* not started, or ended as it should */
@@ -46,20 +48,21 @@ struct server {
 
 struct servers {
   struct ev_loop *loop;
-  char dir[128], programs[256], redis_socket[160], redis_url[200];
-  bool shards; /* there is a second Redis, with half of the partitions; set by the caller before anything starts */
-  char second_socket[160], second_url[200];
+  char dir[128], programs[256];
+  unsigned
+      shards; /* so many Redis, each with its part of the partitions; set by the caller before servers_open. 0: 1 */
+  char redis_socket[SERVERS_REDIS_MAX][160],
+      redis_url[SERVERS_REDIS_MAX][200]; /* the URL may be changed before it starts */
   enum servers_aof aof;
   bool keep_dir;
   const char *const *worker_args, *const *gateway_args; /* NULL-terminated, or NULL */
-  struct server redis, second, workers[SERVERS_MAX], gateways[SERVERS_MAX];
+  struct server redis[SERVERS_REDIS_MAX], workers[SERVERS_MAX], gateways[SERVERS_MAX];
   uint64_t crashes;    /* ended by themselves, or badly */
   const char *crashed; /* what to look at; "" if none */
 };
 
-/* The programs are those beside this one, or in HEYA_BIN_DIR. `redis_url`: where servers find Redis; NULL: directly.
- */
-bool servers_open(struct servers *servers, struct ev_loop *loop, const char *redis_url);
+/* The programs are those beside this one, or in HEYA_BIN_DIR. */
+bool servers_open(struct servers *servers, struct ev_loop *loop);
 void servers_start(struct server *server);
 void servers_kill(struct server *server); /* -9 */
 void servers_end(struct server *server);  /* SIGTERM */

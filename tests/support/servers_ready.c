@@ -10,7 +10,7 @@
 
 struct asked {
   const struct servers *servers;
-  struct redisContext **redis;
+  struct redisContext **redis; /* of each shard */
 };
 
 static bool fails(const char *what) {
@@ -20,12 +20,15 @@ static bool fails(const char *what) {
 
 static bool redis_answers(void *arg) {
   const struct asked *asked = arg;
-  if (*asked->redis) redisFree(*asked->redis);
-  *asked->redis = redisConnectUnix(asked->servers->redis_socket);
-  if (!*asked->redis || (*asked->redis)->err) return false;
-  redisReply *reply = redisCommand(*asked->redis, "PING");
-  bool answers = reply && reply->type == REDIS_REPLY_STATUS;
-  if (reply) freeReplyObject(reply);
+  bool answers = true;
+  for (unsigned i = 0; i < asked->servers->shards && answers; i++) {
+    struct redisContext **redis = &asked->redis[i];
+    if (*redis) redisFree(*redis);
+    *redis = redisConnectUnix(asked->servers->redis_socket[i]);
+    redisReply *reply = *redis && !(*redis)->err ? redisCommand(*redis, "PING") : NULL;
+    answers = reply && reply->type == REDIS_REPLY_STATUS;
+    if (reply) freeReplyObject(reply);
+  }
   return answers;
 }
 
@@ -55,20 +58,21 @@ static redisReply *next_reply(struct redisContext *redis) {
 }
 
 /* All questions at once, twice: the clients of this process wait meanwhile. */
-void servers_owners(const struct servers *servers, struct redisContext *redis,
+void servers_owners(const struct servers *servers, struct redisContext *const *redis,
                     struct servers_owner owners[SERVERS_PARTITIONS]) {
   redisReply *held[SERVERS_PARTITIONS];
+  unsigned shards = servers->shards;
   for (unsigned p = 0; p < SERVERS_PARTITIONS; p++)
-    redisAppendCommand(redis, "HMGET heya:part:%u:owner worker epoch", p);
-  for (unsigned p = 0; p < SERVERS_PARTITIONS; p++) held[p] = next_reply(redis);
+    redisAppendCommand(redis[p % shards], "HMGET heya:part:%u:owner worker epoch", p);
+  for (unsigned p = 0; p < SERVERS_PARTITIONS; p++) held[p] = next_reply(redis[p % shards]);
   for (unsigned p = 0; p < SERVERS_PARTITIONS; p++) {
     bool known = held[p] && held[p]->type == REDIS_REPLY_ARRAY && held[p]->elements == 2 &&
                  held[p]->element[0]->str && held[p]->element[1]->str;
     owners[p] = (struct servers_owner){.epoch = known ? strtoull(held[p]->element[1]->str, NULL, 10) : 0};
-    redisAppendCommand(redis, "HGET heya:worker:%s pid", known ? held[p]->element[0]->str : "");
+    redisAppendCommand(redis[p % shards], "HGET heya:worker:%s pid", known ? held[p]->element[0]->str : "");
   }
   for (unsigned p = 0; p < SERVERS_PARTITIONS; p++) {
-    redisReply *pid = next_reply(redis);
+    redisReply *pid = next_reply(redis[p % shards]);
     owners[p].worker = worker_of(servers, pid);
     if (pid) freeReplyObject(pid);
     if (held[p]) freeReplyObject(held[p]);
@@ -79,7 +83,7 @@ static bool is_balanced(void *arg) {
   const struct asked *asked = arg;
   struct servers_owner owners[SERVERS_PARTITIONS];
   unsigned held[SERVERS_MAX + 1] = {0}, least = SERVERS_PARTITIONS, most = 0;
-  servers_owners(asked->servers, *asked->redis, owners);
+  servers_owners(asked->servers, asked->redis, owners);
   for (unsigned p = 0; p < SERVERS_PARTITIONS; p++) held[owners[p].worker]++;
   for (unsigned i = 0; i < SERVERS_MAX; i++) {
     if (asked->servers->workers[i].state != SERVER_UP) continue;
@@ -89,8 +93,8 @@ static bool is_balanced(void *arg) {
   return !held[SERVERS_NOBODY] && most - least <= 1;
 }
 
-bool servers_balance(struct servers *servers, struct redisContext *redis) {
-  struct asked asked = {servers, &redis};
+bool servers_balance(struct servers *servers, struct redisContext **redis) {
+  struct asked asked = {servers, redis};
   if (!run_until(servers->loop, PATIENCE_S, is_balanced, &asked)) return fails("partitions are not shared out");
   run_until(servers->loop, CALM_S, NULL, NULL);
   return true;
@@ -98,11 +102,11 @@ bool servers_balance(struct servers *servers, struct redisContext *redis) {
 
 bool servers_begin(struct servers *servers, unsigned workers, unsigned gateways, struct redisContext **redis) {
   struct asked asked = {servers, redis};
-  servers_start(&servers->redis);
+  for (unsigned i = 0; i < servers->shards; i++) servers_start(&servers->redis[i]);
   if (!run_until(servers->loop, PATIENCE_S, redis_answers, &asked)) return fails("Redis does not answer");
   for (unsigned i = 0; i < workers; i++) servers_start(&servers->workers[i]);
   for (unsigned i = 0; i < gateways; i++) servers_start(&servers->gateways[i]);
   for (unsigned i = 0; i < gateways; i++)
     if (!servers_wait_for(&servers->gateways[i])) return false;
-  return servers_balance(servers, *redis);
+  return servers_balance(servers, redis);
 }

@@ -16,17 +16,18 @@ struct servers_owner {
   uint64_t epoch;
 };
 
-/* Starts Redis and so many workers and gateways, and waits until all partitions are owned. *redis is a blocking
- * connection, for looking; the caller frees it with redisFree, also after a failure if it is not NULL. */
+/* Starts each Redis and so many workers and gateways, and waits until all partitions are owned. `redis` has a
+ * blocking connection for each shard, for looking, in what follows too; the caller frees it with redisFree, also
+ * after a failure if it is not NULL. */
 bool servers_begin(struct servers *servers, unsigned workers, unsigned gateways, struct redisContext **redis);
 
 /* Waits until the gateway or worker answers on its ports. */
 bool servers_wait_for(struct server *server);
 
-void servers_owners(const struct servers *servers, struct redisContext *redis,
+void servers_owners(const struct servers *servers, struct redisContext *const *redis,
                     struct servers_owner owners[SERVERS_PARTITIONS]);
 
 /* Waits until the living workers own even shares, and then for what is under way to end. */
-bool servers_balance(struct servers *servers, struct redisContext *redis);
+bool servers_balance(struct servers *servers, struct redisContext **redis);
 
 #endif
