@@ -193,6 +193,11 @@ bench-peers:
 cost: $(B)/cost
 	scripts/cost $(B)/cost
 
+# The same, and what Heya takes beside build/floor, against tests/load/baseline: scripts/bench --help. Less than a minute.
+.PHONY: bench
+bench: all $(B)/cost $(B)/heya-bench $(B)/floor
+	scripts/bench
+
 # The protocol of ownership, of a room's life and of the deadline, checked exhaustively with spin: tests/model/*.pml.
 .PHONY: model
 model:
@@ -285,6 +290,7 @@ help:
 	@echo 'make build/heya-bench bench-smoke'
 	@echo '                    the load generator (build/heya-bench --help), and each of its scenarios for a moment'
 	@echo 'make cost           what hot paths take, in instructions, against a baseline'
+	@echo 'make bench          has it become slower? cost, and times and memory beside a bare loop, against a baseline; a minute'
 	@echo 'make bench-peers [PEERS=--quick]'
 	@echo '                    the same load on Heya and on Colyseus, Socket.IO and bare WebSocket servers, and the goals'
 	@echo 'make sim [SEEDS=1000] [SEED=n [TRACE=1]]'

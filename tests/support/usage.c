@@ -7,20 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 double usage_cpu_s(pid_t pid) {
-  char path[64], text[1024];
-  unsigned long long user = 0, system = 0;
-  snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
-  FILE *file = fopen(path, "r");
-  if (!file) return 0;
-  text[fread(text, 1, sizeof text - 1, file)] = '\0';
-  fclose(file);
-  const char *rest = strrchr(text, ')'); /* after the name, which may hold anything */
-  if (!rest || sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) != 2)
-    return 0;
-  return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+  clockid_t clock;
+  struct timespec used;
+  if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0) return 0;
+  return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
 }
 
 double usage_machine_cpu_s(void) {

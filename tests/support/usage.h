@@ -6,7 +6,8 @@
 #include "tests/support/http_client.h"
 #include "tests/support/servers.h"
 
-/* User and system time of a process so far, in seconds; 0 when there is none. The kernel counts in hundredths. */
+/* User and system time of a process so far, with that of threads that have ended, in seconds; 0 when there is
+ * none. */
 double usage_cpu_s(pid_t pid);
 /* Of the whole machine: what was not idle. */
 double usage_machine_cpu_s(void);
