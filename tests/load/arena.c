@@ -128,6 +128,10 @@ static void run(struct arena *arena) {
   report_times(report, "ack", "to the ack, with its frame", &arena->acks);
   report_times(report, "late", "generator: due to sent", &arena->late);
   site_report_cpu(&bench->site, report, &usage[0], &usage[1], (double)arena->frames, "frame");
+  char room[CROWD_ROOM_BYTES];
+  crowd_room(&arena->crowd, 0, room);
+  site_report_memory(&bench->site, report);
+  site_report_image(&bench->site, report, room);
   double skipped = site_worker_metric(&bench->site, "heya_worker_frames_skipped_total") - skipped_before;
   if (skipped > 0) report_number(report, "skipped", "frames not run: workers too busy", skipped, "");
   if ((double)arena->holes > (skipped > 0 ? skipped : 0) * arena->crowd.members)

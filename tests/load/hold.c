@@ -43,6 +43,7 @@ bool scenario_hold(struct bench *bench) {
     site_usage_read(&bench->site, &usage[1]);
     site_memory_read(&bench->site, after);
     report_memory(bench, before, after, crowd.n);
+    site_report_memory(&bench->site, &bench->report);
     uint64_t redis_after = site_redis_memory(&bench->site);
     if (redis_after)
       report_number(&bench->report, "redis_kb_per_member", "of it data in Redis (used_memory)",

@@ -200,6 +200,7 @@ static void play(struct live *live) {
   report_times(report, "round", "the room is made to results", &live->times);
   report_times(report, "results", "the last one submits to results", &live->results);
   site_report_cpu(&bench->site, report, &usage[0], &usage[1], (double)live->rounds, "round");
+  site_report_memory(&bench->site, report);
   if (counted && live->rounds) {
     report_say(report, "  commands that Redis ran, per round:");
     site_report_calls(report, &calls[0], &calls[1], (double)live->rounds, "round");

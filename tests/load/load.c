@@ -156,6 +156,10 @@ void load_report(struct load *load) {
   report_times(report, "late", "generator: due to sent", &load->late);
   site_report_cpu(&load->crowd.bench->site, report, &load->usage[0], &load->usage[1], (double)load->window_delivered,
                   "delivery");
+  char room[CROWD_ROOM_BYTES];
+  crowd_room(&load->crowd, 0, room);
+  site_report_memory(&load->crowd.bench->site, report);
+  site_report_image(&load->crowd.bench->site, report, room);
   if (load->aborted) report_wrong(report, "given up: the servers fall behind, or connections were lost");
   if (load->delivered > load_expected(load))
     report_wrong(report, "%" PRIu64 " deliveries too many", load->delivered - load_expected(load));

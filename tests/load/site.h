@@ -60,6 +60,11 @@ void site_memory_read(const struct site *site, uint64_t bytes[SITE_PROCESSES_MAX
 /* used_memory of all; 0 if it is not known. */
 uint64_t site_redis_memory(const struct site *site);
 
+/* JSON: what all processes hold now, in MB, of each. Members should still be in. */
+void site_report_memory(const struct site *site, struct report *report);
+/* JSON: bytes of the image of a room, which each commit that changes it writes. Nothing if Redis is not known. */
+void site_report_image(const struct site *site, struct report *report, const char *room);
+
 /* The sum of a metric of all workers; -1 if it is not known, as of servers that were not started here. */
 double site_worker_metric(const struct site *site, const char *name);
 

@@ -97,6 +97,25 @@ static void add_calls(struct site_calls *calls, const char *name, uint64_t n) {
   calls->of[i].calls += n;
 }
 
+void site_report_memory(const struct site *site, struct report *report) {
+  uint64_t bytes[SITE_PROCESSES_MAX];
+  json_t *each = json_object();
+  site_memory_read(site, bytes);
+  for (unsigned i = 0; i < site->n_processes; i++)
+    json_object_set_new(each, site->processes[i].name, json_real((double)bytes[i] / (1 << 20)));
+  report_json(report, "memory_mb", each);
+}
+
+void site_report_image(const struct site *site, struct report *report, const char *room) {
+  long long bytes = 0;
+  for (unsigned i = 0; i < site->n_redis; i++) {
+    redisReply *reply = redisCommand(site->redis[i], "HSTRLEN heya:room:%s image", room);
+    if (reply && reply->type == REDIS_REPLY_INTEGER) bytes += reply->integer; /* it is on one of them */
+    if (reply) freeReplyObject(reply);
+  }
+  if (bytes) report_json(report, "image_bytes", json_integer(bytes));
+}
+
 bool site_calls_read(const struct site *site, struct site_calls *calls) {
   *calls = (struct site_calls){.n = 0};
   for (unsigned i = 0; i < site->n_redis; i++) {
