@@ -182,6 +182,12 @@ chaos: all $(B)/chaos
 bench-smoke: all $(B)/heya-bench
 	$(B)/heya-bench smoke
 
+# What costs what, and whether the formula holds: docs/capacity.md. Minutes, on a machine that does nothing else.
+.PHONY: capacity
+capacity: all $(B)/heya-bench
+	scripts/capacity --measure
+	scripts/capacity --check
+
 # Beside other servers, with medians, ratios and goals: scripts/bench-peers --help. make bench-peers PEERS=--quick
 PEERS ?=
 .PHONY: bench-peers
@@ -291,6 +297,7 @@ help:
 	@echo '                    the load generator (build/heya-bench --help), and each of its scenarios for a moment'
 	@echo 'make cost           what hot paths take, in instructions, against a baseline'
 	@echo 'make bench          has it become slower? cost, and times and memory beside a bare loop, against a baseline; a minute'
+	@echo 'make capacity       measures what everything costs, for scripts/capacity --players N, and checks its predictions; ten minutes'
 	@echo 'make bench-peers [PEERS=--quick]'
 	@echo '                    the same load on Heya and on Colyseus, Socket.IO and bare WebSocket servers, and the goals'
 	@echo 'make sim [SEEDS=1000] [SEED=n [TRACE=1]]'

@@ -1,0 +1,206 @@
+"""What a deployment takes, as a formula: work in, processors and memory out.
+
+Everything here is arithmetic. `Load` says what players do, `Site` what there is to serve them; `flows` computes how often
+things happen in it, `processors` and `memory_mb` multiply that with what each costs (costs.json, which fit.py makes from
+measured runs), and `plan` looks for the smallest site that can do it. scripts/capacity is the way in; docs/capacity.md explains it.
+
+The one thought behind it: a round through Redis costs about the same whatever it carries. Rounds keep a pace, so with
+more commands each carries more, and a command costs less.
+"""
+import math
+from dataclasses import dataclass, replace
+
+PARTITIONS = 16  # the servers' default
+SHARDS_MAX = 16  # of a deployment
+LOG_EVENTS = 256  # that a room's log in Redis keeps (--log-entries)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What players do. Each has one connection and is in one room, if there are rooms."""
+
+    players: float
+    members: float = 4  # of a room
+    commands: float = 0  # a second, of all players together
+    echo: bool = True  # each command is told to all members; in rooms that tick, frames are
+    tick_hz: float = 0  # frames a second of each room; 0: rooms do not tick
+    image_kb: float = 0.35  # of a room, written when it has changed
+    rounds: float = 0  # whole live rounds a second: the room is made, all join, start, submit and leave
+    visits: float = 0  # connections a second that come, join, leave and go
+    log_fill: float = 1  # how full rooms' logs are; in operation they are full soon
+
+    @property
+    def rooms(self):
+        return self.players / self.members
+
+
+@dataclass(frozen=True)
+class Site:
+    gateways: int = 1
+    workers: int = 1
+    shards: int = 1
+    partitions: int = PARTITIONS
+
+
+# ---- how often things happen -------------------------------------------------------------------------------------------
+
+
+def paced(rate, pace_s):
+    """Rounds a second that `rate` arrivals a second begin, when one follows another no sooner than the pace. A round waits
+    for the pace, and then for the next arrival."""
+    return rate / (1 + rate * pace_s)
+
+
+def touched(n, draws):
+    """How many of `n` are hit by so many random draws, on average."""
+    if n <= 1 or draws <= 0:
+        return min(n, draws) if draws < 1 else float(n)
+    return n * (1 - (1 - 1 / n) ** draws)
+
+
+def flows(load, site, pace_s):
+    """Everything that happens in a second, of the whole site."""
+    g, w, s = site.gateways, site.workers, site.shards
+    # A worker has partitions on some of the Redis, and a lane of reads and commits for each of them.
+    lanes = w * touched(s, site.partitions / w)
+    live_commands = load.rounds * (3 * load.members + 1)
+    commands = load.commands + live_commands + 2 * load.visits
+    echoes = load.commands * load.members if load.echo else 0
+    ticks = load.rooms * load.tick_hz
+    # A round of live tells of joins, leaves, the start, each result and all results.
+    told = echoes + ticks * load.members + load.rounds * load.members * (2.5 * load.members + 2)
+
+    appends = g * s * paced(commands / (g * s), pace_s)
+    per_append = commands / appends if appends else 0
+    wakes = (appends * touched(lanes / s, per_append) + ticks) / lanes  # of one lane: appends that have something for it
+    commits = lanes * paced(wakes, pace_s)
+    work = commands + ticks
+    per_commit = work / commits if commits else 0
+    messages = (commands + told) / work if work else 0  # that one of them sends, its ack with them
+    addressed = commits * touched(g, per_commit * messages)  # gateways, by all commits
+    reads = g * s * paced(addressed / (g * s), pace_s)
+    rooms = max(1, load.rooms / lanes)  # of one lane: what a commit changes is written once
+    return {
+        "base": 1,
+        "connections": load.players,
+        "appends": appends,
+        "commits": commits,
+        "addressed": addressed,
+        "reads": reads,
+        "segments": commits * touched(site.partitions / lanes, per_commit),
+        "commands": load.commands,
+        "spread": (load.commands if load.echo else 0) * touched(g, load.members) + ticks * touched(g, load.members),
+        "deliveries": echoes + ticks * load.members,
+        "ticks": ticks,
+        "image_kb": commits * touched(rooms, per_commit) * load.image_kb,
+        "rounds": load.rounds,
+        "visits": load.visits,
+    }
+
+
+# What each kind of process is charged for. `base` is of each process.
+CHARGED = {
+    "gateway": ("base", "connections", "appends", "reads", "commands", "spread", "deliveries", "rounds", "visits"),
+    "worker": ("base", "connections", "commits", "segments", "commands", "spread", "image_kb", "ticks", "rounds", "visits"),
+    "redis": ("base", "connections", "appends", "commits", "addressed", "segments", "commands", "spread", "image_kb", "ticks", "rounds",
+              "visits"),
+}
+ROLES = tuple(CHARGED)
+
+
+def count(site, role):
+    return {"gateway": site.gateways, "worker": site.workers, "redis": site.shards}[role]
+
+
+def charges(load, site, role, pace_s):
+    """How often each thing happens that this role is charged for, in the order of CHARGED."""
+    happens = flows(load, site, pace_s)
+    happens["base"] = count(site, role)
+    return [happens[name] for name in CHARGED[role]]
+
+
+def processors(load, site, costs):
+    """Processors that all processes of each role keep busy."""
+    return {
+        role: sum(n * costs["cpu_us"][role].get(name, 0) for name, n in
+                  zip(CHARGED[role], charges(load, site, role, costs["pace_ms"] / 1000))) / 1e6
+        for role in ROLES
+    }
+
+
+# ---- memory --------------------------------------------------------------------------------------------------------------
+
+HELD = {
+    "gateway": ("base", "member"),
+    "worker": ("base", "member", "room", "log"),
+    "redis": ("base", "member", "room", "log"),
+}
+
+
+def holdings(load, site, role):
+    """How many of each thing this role holds memory for, in the order of HELD."""
+    held = {"base": count(site, role), "member": load.players, "room": load.rooms, "log": load.rooms * load.log_fill}
+    return [held[name] for name in HELD[role]]
+
+
+def memory_mb(load, site, costs):
+    """Of all processes of each role."""
+    return {
+        role: sum(n * costs["memory_kb"][role].get(name, 0) for name, n in zip(HELD[role], holdings(load, site, role))) / 1024
+        for role in ROLES
+    }
+
+
+# ---- how much is needed ----------------------------------------------------------------------------------------------------
+
+
+def busiest(site, role):
+    """The largest share that one process of a role has, if partitions are hit alike: a worker, or a Redis, has whole ones."""
+    n = count(site, role)
+    return 1 / n if role == "gateway" else math.ceil(site.partitions / n) / site.partitions
+
+
+def smallest_site(load, costs, utilisation, partitions=PARTITIONS):
+    """The smallest site none of whose processes is busier than that; None if no single deployment can do it."""
+    most = {"gateway": 100000, "worker": partitions, "redis": min(SHARDS_MAX, partitions)}
+    n = dict.fromkeys(ROLES, 1)
+    while True:
+        site = Site(n["gateway"], n["worker"], n["redis"], partitions)
+        busy = processors(load, site, costs)
+        short = [role for role in ROLES if busy[role] * busiest(site, role) > utilisation]
+        if not short:
+            return site
+        for role in short:
+            wanted = math.ceil(n[role] * busy[role] * busiest(site, role) / utilisation)
+            n[role] = max(n[role] + 1, min(wanted, n[role] + max(1, n[role] // 4)))  # more of one changes what others do
+            if n[role] > most[role]:
+                return None
+
+
+def share(load, n):
+    """What one of `n` deployments has to do."""
+    return replace(load, players=load.players / n, commands=load.commands / n, rounds=load.rounds / n, visits=load.visits / n)
+
+
+def plan(load, costs, utilisation, partitions=PARTITIONS, deployments_max=4096):
+    """(deployments, the site of each). As many as it takes; of these and up to twice as many, those that take the fewest
+    processes. None if no number will do."""
+    low, high = 0, 1
+    while not smallest_site(share(load, high), costs, utilisation, partitions):
+        low, high = high, high * 2
+        if high > deployments_max:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        if smallest_site(share(load, middle), costs, utilisation, partitions):
+            high = middle
+        else:
+            low = middle
+    best = None
+    for n in range(high, 2 * high + 1):
+        site = smallest_site(share(load, n), costs, utilisation, partitions)
+        if site:
+            processes = n * (site.gateways + site.workers + site.shards)
+            if not best or processes < best[0]:
+                best = (processes, n, site)
+    return best[1], best[2]
