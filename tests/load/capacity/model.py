@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 PARTITIONS = 16  # the servers' default
 SHARDS_MAX = 16  # of a deployment
 LOG_EVENTS = 256  # that a room's log in Redis keeps (--log-entries)
+LIVE_FILL = 14 / LOG_EVENTS  # of a live room of four at its end: joins, start, submits, results, leaves
 
 
 @dataclass(frozen=True)

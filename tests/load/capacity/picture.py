@@ -5,12 +5,12 @@ import subprocess
 import sys
 import tempfile
 
-from model import Load
+from model import LIVE_FILL, Load
 
 USES = [  # what it is called, and what so many players do
     ("rooms of 4, a command/s each", lambda n: Load(n, 4, n)),
     ("rooms of 4, frames at 10 Hz, a command/s each", lambda n: Load(n, 4, n, echo=False, tick_hz=10, image_kb=0.5)),
-    ("live rounds of 4, 150 s each", lambda n: Load(n, 4, rounds=n / 4 / 150)),
+    ("live rounds of 4, 150 s each", lambda n: Load(n, 4, rounds=n / 4 / 150, log_fill=LIVE_FILL)),
 ]
 STEPS = 25
 FEWEST, MOST = 1000, 1000000
@@ -25,16 +25,16 @@ set linetype 3 lc rgb '#c0392b'
 set linetype 4 lc rgb '#17202a'
 set multiplot layout 2,1
 set lmargin 9
-set rmargin 42
+set rmargin 4
 set logscale xy
 set grid xtics ytics mxtics mytics lc rgb '#c8c8c8', lc rgb '#ececec'
-set key outside right top vertical Left reverse spacing 1.3 samplen 2
+set key inside left top vertical Left reverse spacing 1.3 samplen 2
 set xtics ('1 000' 1e3, '10 000' 1e4, '100 000' 1e5, '1 000 000' 1e6)
 set xrange [{fewest}:{most}]
 set format y '%g'
 set ylabel 'processes, {first}'
-plot '{data}' index 0 using 1:2 with steps lw 2 lt 1 title 'gateways', \\
-     '{data}' index 0 using 1:3 with steps lw 2 lt 2 title 'workers', \\
+plot '{data}' index 0 using 1:2 with steps lw 5 lt 1 title 'gateways', \\
+     '{data}' index 0 using 1:3 with steps lw 3 lt 2 title 'workers', \\
      '{data}' index 0 using 1:4 with steps lw 2 lt 3 title 'Redis', \\
      '{data}' index 0 using 1:7 with steps lw 1.5 dt 2 lt 4 title 'deployments'
 set xlabel 'players'
@@ -60,7 +60,7 @@ def draw(costs, answer, path):
             if need:
                 of = need["of"]
                 lines.append(f"{players} {of['gateway']['processes']} {of['worker']['processes']} {of['redis']['processes']} "
-                             f"{need['processors']} {need['gb']:.3f} {need['deployments']}")
+                             f"{need['processors_busy'] / UTILISATION:.4f} {need['gb']:.3f} {need['deployments']}")
         blocks.append("\n".join(lines))
     with tempfile.TemporaryDirectory() as work:
         data = os.path.join(work, "data")
