@@ -7,7 +7,8 @@ import sys
 from model import LOG_EVENTS, ROLES, Load, Site
 
 # Each is (options of heya-bench). Rates, sizes, numbers of processes, images, frames: each must differ somewhere, or what
-# it costs cannot be told from the rest.
+# it costs cannot be told from the rest. In an arena everybody must have moved by the end of the warm-up, or there is nothing to
+# tell of some frames.
 FITTED = [
     "hold --rooms 100 --members 1",
     "hold --rooms 4000 --members 1",
@@ -26,10 +27,10 @@ FITTED = [
     "broadcast --rooms 300 --members 4 --rate 1500 --history",
     "broadcast --rooms 20 --members 4 --rate 1800",
     "broadcast --rooms 1000 --members 4 --rate 1500 --shards 2 --workers 2",
-    "arena --rooms 50 --members 4 --rate 100",
-    "arena --rooms 150 --members 4 --rate 300",
+    "arena --rooms 50 --members 4 --rate 200",
+    "arena --rooms 150 --members 4 --rate 500",
     "arena --rooms 60 --members 4 --rate 400 --tick-hz 20",
-    "arena --rooms 60 --members 12 --rate 300",
+    "arena --rooms 60 --members 12 --rate 600",
     "live --at-once 2",
     "live --at-once 6",
     "churn --at-once 2",
@@ -44,7 +45,7 @@ CHECKED = [
     "broadcast --rooms 800 --members 4 --rate 2800 --shards 2 --workers 2",
     "broadcast --rooms 600 --members 6 --rate 1200 --shards 2 --workers 2 --gateways 3",
     "arena --rooms 100 --members 4 --rate 400",
-    "arena --rooms 80 --members 6 --rate 200 --tick-hz 15",
+    "arena --rooms 80 --members 6 --rate 400 --tick-hz 15",
     "live --at-once 4",
     "churn --at-once 4",
     "hold --rooms 1500 --members 6",
