@@ -387,8 +387,8 @@ end
 -- Redis forgot the last moments: they are times.
 
 -- prefix, n, then n times: sender, from partition, number, to partition, batch -> n verdicts: ok, dup (taken before), busy (the
--- partition is damaged), clock (as in append). What comes after one that was not taken, for the same partition, is not
--- taken either, since all of it has the same verdict.
+-- partition, or its number of this sender, is damaged), clock (as in append). What comes after one that was not taken, from
+-- the same partition for the same one, is not taken either, since all of it has the same verdict.
 local function forward(_, argv)
   local a = arguments(argv)
   local prefix = a.text()
@@ -414,15 +414,16 @@ local function forward(_, argv)
       targets[item.to] = target
     end
     if not target.refuses and not target.last[item.from] then
-      target.last[item.from] = {stream_id(redis.call('HGET', target.from, item.from) or '0-0')}
+      local ms, seq = string.match(redis.call('HGET', target.from, item.from) or '0-0', '^(%d+)-(%d+)$')
+      target.last[item.from] = ms and {tonumber(ms), tonumber(seq)} or 'damaged'
     end
   end
   local verdicts = {}
   for i, item in ipairs(items) do
     local target = targets[item.to]
     local last = target.last[item.from]
-    if target.refuses then
-      verdicts[i] = target.refuses
+    if target.refuses or last == 'damaged' then
+      verdicts[i] = target.refuses or 'busy'
     elseif item.ms < last[1] or (item.ms == last[1] and item.seq <= last[2]) then
       verdicts[i] = 'dup'
     else

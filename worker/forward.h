@@ -13,7 +13,10 @@ struct shard;
 /* The call under way to a shard. Zeroed: none. */
 struct forwarding {
   bool busy;
-  uint64_t not_before_us; /* after a refusal */
+  uint64_t not_before_us; /* after a call that failed */
+  uint64_t *retry_at_us;  /* by partition: when one that took nothing is asked again; 0: it takes. Owned; NULL before
+                             the first call */
+  uint32_t first;         /* counts calls: who is the first sender of the next one */
   struct freight *items;  /* in the order of the call; owned */
   size_t n, cap;
 };

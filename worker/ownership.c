@@ -145,6 +145,7 @@ static void on_claimed(void *arg, enum store_result result, const struct store_c
   }
   worker->metrics->claims++;
   slot->epoch = claimed->epoch;
+  slot->tenure++;
   slot->state = SLOT_LOADING;
   partition_open(&slot->partition, claimed->epoch, claimed->done);
   for (size_t i = 0; i < claimed->n_blames; i++) partition_condemn(&slot->partition, &claimed->blames[i]);

@@ -59,6 +59,8 @@ struct slot {
   struct shard *shard; /* where it is */
   enum slot_state state;
   uint64_t epoch;                     /* while not FREE or CLAIMING */
+  uint64_t tenure;                    /* counts how often `partition` was opened; an epoch may come again, granted by
+                                         a Redis that has forgotten the first time */
   uint64_t since_ms;                  /* Redis's clock when it became LIVE */
   int64_t ahead_us;                   /* of Redis's clock to our monotonic one, for frames; see loop.c */
   uint64_t followed_us;               /* when that was adjusted last; 0: never */

@@ -150,6 +150,15 @@ Test(store_shards, a_damaged_partition_takes_nothing_and_another_is_not_held_up)
   cr_assert_str_eq(do_read(&f, 2, beginning, 0).text, "2:w-1:b ");
 }
 
+Test(store_shards, a_damaged_number_keeps_back_what_its_sender_says_and_nothing_else) {
+  struct store_forward items[] = {parcel(1, 0, 10, "a"), parcel(3, 0, 10, "b"), parcel(1, 2, 11, "c")};
+  redis_do(f.redis, "HSET heya:part:0:from 1 x");
+  cr_assert_str_eq(do_forward(&f, items, 3).text, "busy ok ok");
+  redis_do(f.redis, "HDEL heya:part:0:from 1");
+  cr_assert_str_eq(do_forward(&f, items, 3).text, "ok ok ok");
+  cr_assert_str_eq(do_read(&f, 0, beginning, 0).text, "0:w-1:b 0:w-1:a ");
+}
+
 Test(store_shards, what_is_brought_does_not_go_below_done) {
   struct store_forward item = parcel(1, 0, 10, "a");
   redis_do(f.redis, "SET heya:part:0:done 99999999999999-0");

@@ -39,6 +39,7 @@ static uint64_t monotonic_us(const struct store *store) {
 
 static void init(struct store *store, struct store_deployment told, store_init_cb *callback, void *arg) {
   cr_assert_eq(told.partitions, STORE_PARTITIONS);
+  memcpy(of(store)->init.cluster, told.cluster, sizeof told.cluster);
   KEEP(of(store)->init, callback, arg);
 }
 
@@ -78,6 +79,23 @@ static void release(struct store *store, uint32_t p, const char *worker, uint64_
 static void load(struct store *store, uint32_t p, store_room_cb *room, store_done_cb *callback, void *arg) {
   KEEP(of(store)->load[p], callback, arg);
   of(store)->load[p].room = room;
+}
+
+static void outbox(struct store *store, uint32_t p, store_parcel_cb *parcel, store_done_cb *callback, void *arg) {
+  KEEP(of(store)->outbox[p], callback, arg);
+  of(store)->outbox[p].parcel = parcel;
+}
+
+static void forward(struct store *store, const char *worker, const struct store_forward *items, size_t n,
+                    store_append_cb *callback, void *arg) {
+  struct worker_store *self = of(store);
+  cr_assert(worker[0] && n > 0 && n <= STORE_FORWARDS_MAX);
+  KEEP(self->forward, callback, arg);
+  self->forward.n = n;
+  for (size_t i = 0; i < n; i++) {
+    self->forward.items[i] = items[i];
+    self->forward.items[i].batch = (struct bytes){0};
+  }
 }
 
 static void read_streams(struct store *store, const char *worker, const struct store_position *positions, size_t n,
@@ -137,7 +155,9 @@ static const struct store_ops ops = {.ready = is_ready,
                                      .load = load,
                                      .read = read_streams,
                                      .read_wake = read_wake,
-                                     .commit = commit};
+                                     .commit = commit,
+                                     .outbox = outbox,
+                                     .forward = forward};
 
 struct worker_store *worker_store_create(void) {
   struct worker_store *self = xcalloc(1, sizeof *self);
@@ -164,6 +184,12 @@ void worker_store_destroy(struct worker_store *self) {
 void worker_store_init(struct worker_store *self, enum store_result result, const char *message) {
   struct store_deployment deployment = {.partitions = STORE_PARTITIONS, .cluster = "c"};
   ANSWER(self->init, store_init_cb, result, message, &deployment);
+}
+
+void worker_store_init_of(struct worker_store *self, const char *cluster) {
+  struct store_deployment deployment = {.partitions = STORE_PARTITIONS};
+  snprintf(deployment.cluster, sizeof deployment.cluster, "%s", cluster);
+  ANSWER(self->init, store_init_cb, STORE_OK, NULL, &deployment);
 }
 
 void worker_store_view(struct worker_store *self) {
@@ -210,6 +236,23 @@ void worker_store_loaded(struct worker_store *self, uint32_t p, enum store_resul
   ANSWER(self->load[p], store_done_cb, result);
 }
 
+void worker_store_parcel(struct worker_store *self, uint32_t p, uint32_t to, struct stream_id number) {
+  cr_assert(self->outbox[p].callback);
+  self->outbox[p].parcel(self->outbox[p].arg, to, number, bytes_of_str("parcel"));
+}
+
+void worker_store_outbox(struct worker_store *self, uint32_t p, enum store_result result) {
+  ANSWER(self->outbox[p], store_done_cb, result);
+}
+
+void worker_store_forward(struct worker_store *self, enum store_result result, uint32_t partition,
+                          enum store_append_verdict verdict) {
+  enum store_append_verdict verdicts[STORE_FORWARDS_MAX];
+  size_t n = result == STORE_OK ? self->forward.n : 0;
+  for (size_t i = 0; i < n; i++) verdicts[i] = self->forward.items[i].to == partition ? verdict : STORE_APPENDED;
+  ANSWER(self->forward, store_append_cb, result, verdicts, n);
+}
+
 void worker_store_release(struct worker_store *self, uint32_t p, enum store_result result) {
   if (result == STORE_OK) {
     self->owners[p].worker[0] = '\0';
@@ -240,10 +283,12 @@ static void lose_everything(struct worker_store *self) {
     if (self->claim[p].callback) worker_store_claim(self, p, STORE_LOST);
     if (self->blame[p].callback) worker_store_blame(self, p, STORE_LOST);
     if (self->load[p].callback) worker_store_loaded(self, p, STORE_LOST);
+    if (self->outbox[p].callback) worker_store_outbox(self, p, STORE_LOST);
     if (self->release[p].callback) worker_store_release(self, p, STORE_LOST);
   }
   if (self->read.callback) worker_store_read(self, STORE_LOST, NULL, 0);
   if (self->commit.callback) worker_store_commit(self, STORE_LOST, NULL);
+  if (self->forward.callback) worker_store_forward(self, STORE_LOST, 0, STORE_BUSY);
   if (self->retire.callback) worker_store_retire(self, STORE_LOST);
 }
 

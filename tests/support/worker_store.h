@@ -14,6 +14,7 @@
 #define STORE_PARTITIONS   4
 #define STORE_WORKERS_MAX  4
 #define STORE_GATEWAYS_MAX 4
+#define STORE_FORWARDS_MAX 256
 
 /* What a commit had for one partition; of the last commit with it. */
 struct store_segment {
@@ -40,6 +41,7 @@ struct worker_store {
   struct {
     store_init_cb *callback;
     void *arg;
+    char cluster[33]; /* as told */
     unsigned count;
   } init;
   struct {
@@ -67,6 +69,19 @@ struct worker_store {
     void *arg;
     unsigned count;
   } load[STORE_PARTITIONS];
+  struct {
+    store_parcel_cb *parcel;
+    store_done_cb *callback;
+    void *arg;
+    unsigned count;
+  } outbox[STORE_PARTITIONS]; /* where there are several shards */
+  struct {
+    store_append_cb *callback;
+    void *arg;
+    struct store_forward items[STORE_FORWARDS_MAX]; /* without their batches */
+    size_t n;
+    unsigned count;
+  } forward;
   struct {
     store_done_cb *callback;
     void *arg;
@@ -100,6 +115,8 @@ struct worker_store *worker_store_create(void);
 void worker_store_destroy(struct worker_store *);
 
 void worker_store_init(struct worker_store *, enum store_result, const char *message);
+/* STORE_OK, from a Redis of this deployment. */
+void worker_store_init_of(struct worker_store *, const char *cluster);
 /* Answers the renewal with the view as it is now. */
 void worker_store_view(struct worker_store *);
 void worker_store_renew(struct worker_store *, enum store_result);
@@ -110,6 +127,11 @@ void worker_store_blame(struct worker_store *, uint32_t partition, enum store_re
 /* A room of the partition being loaded. */
 void worker_store_room(struct worker_store *, uint32_t partition, const char *id, struct bytes image);
 void worker_store_loaded(struct worker_store *, uint32_t partition, enum store_result);
+/* A parcel in the outbox that is being read; and that there are no more. */
+void worker_store_parcel(struct worker_store *, uint32_t partition, uint32_t to, struct stream_id number);
+void worker_store_outbox(struct worker_store *, uint32_t partition, enum store_result);
+/* STORE_OK: with this verdict on what goes to `partition`, and STORE_APPENDED on everything else. */
+void worker_store_forward(struct worker_store *, enum store_result, uint32_t partition, enum store_append_verdict);
 /* STORE_OK: the partition is free from now on. */
 void worker_store_release(struct worker_store *, uint32_t partition, enum store_result);
 void worker_store_read(struct worker_store *, enum store_result, const struct store_entry *, size_t n);
