@@ -137,6 +137,20 @@ static void on_opened(void *arg, enum store_result result, uint64_t generation, 
   move(anchor, RUNNING);
 }
 
+/* What is wrong with a Redis when the gateway starts is told to whoever starts it. Once it has its id on others, it
+ * goes on there, and waits for somebody to put this one right. */
+static bool may_refuse(const struct anchor *anchor) {
+  const struct gateway *gateway = anchor->gateway;
+  bool opened = false;
+  for (uint32_t i = 0; i < gateway->n_anchors; i++) opened = opened || gateway->anchors[i].ever_opened;
+  return !anchor->ever_opened && (!opened || clock_us(anchor) - gateway->created_us < GATEWAY_PATIENCE_US);
+}
+
+/* It was asked when we knew of none, and another one has been quicker to answer. */
+static bool is_of_another(const struct gateway *gateway, const struct store_deployment *deployment) {
+  return gateway->n_anchors > 1 && *gateway->cluster && strcmp(gateway->cluster, deployment->cluster) != 0;
+}
+
 static void on_checked(void *arg, enum store_result result, const char *message,
                        const struct store_deployment *deployment) {
   struct anchor *anchor = arg;
@@ -146,8 +160,9 @@ static void on_checked(void *arg, enum store_result result, const char *message,
     anchor->broken_until_us = 0; /* from now on the check knows better */
     snprintf(anchor->message, sizeof anchor->message, "%s", message ? message : store_result_name(result));
     log_limited(gateway->log, &gateway->trouble_limit, result == STORE_LOST ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR,
-                "redis_check_failed", F_S("result", store_result_name(result)), F_S("message", anchor->message));
-    if (result == STORE_FAILED && !anchor->ever_opened) {
+                "redis_check_failed", F_S("result", store_result_name(result)), F_S("message", anchor->message),
+                F_U("shard", anchor->number));
+    if (result == STORE_FAILED && may_refuse(anchor)) {
       move(anchor, REFUSED);
     } else {
       wait_and_retry(anchor, RETRY_US);
@@ -155,6 +170,10 @@ static void on_checked(void *arg, enum store_result result, const char *message,
     return;
   }
   anchor->message[0] = '\0';
+  if (is_of_another(gateway, deployment)) { /* asked again it says what is wrong */
+    wait_and_retry(anchor, 0);
+    return;
+  }
   if (anchor->opened && *gateway->cluster && strcmp(gateway->cluster, deployment->cluster) != 0) {
     gateway_give_up_id(gateway, false, "another deployment answers");
   } else if (anchor->opened && strcmp(anchor->server, deployment->server) != 0) {

@@ -102,11 +102,18 @@ static bool is_as_committed(const struct slot *slot) {
          (slot->state == SLOT_LIVE || slot->state == SLOT_LEAVING);
 }
 
+/* Of a partition that an answer names; NULL: none of this shard's. */
+static struct slot *slot_named(const struct shard *shard, uint32_t partition) {
+  const struct worker *worker = shard->worker;
+  struct slot *slot = partition < worker->config.partitions ? &worker->slots[partition] : NULL;
+  return slot && slot->shard == shard ? slot : NULL;
+}
+
 static void drop_fenced(struct shard *shard, const struct store_commit_outcome *outcome) {
   struct worker *worker = shard->worker;
   for (size_t i = 0; i < outcome->n_fenced; i++) {
-    if (outcome->fenced[i] >= worker->config.partitions) continue;
-    struct slot *slot = &worker->slots[outcome->fenced[i]];
+    struct slot *slot = slot_named(shard, outcome->fenced[i]);
+    if (!slot) continue;
     worker->metrics->commits_fenced++;
     if (is_as_committed(slot)) slot_drop(slot, "fenced");
     ownership_hurry(shard);
@@ -152,8 +159,8 @@ static void drop_refused(struct shard *shard, const struct store_commit_outcome 
   uint64_t retry_at_us = worker_now_us(worker) + RETRY_US;
   for (size_t i = 0; i < outcome->n_refused; i++) {
     const struct store_refused *refused = &outcome->refused[i];
-    if (refused->partition >= worker->config.partitions) continue;
-    struct slot *slot = &worker->slots[refused->partition];
+    struct slot *slot = slot_named(shard, refused->partition);
+    if (!slot) continue;
     worker->metrics->commits_failed++;
     log_error(worker->log, "commit_failed", F_U("partition", refused->partition), F_S("message", refused->message),
               F_S("room", refused->wrong_room));
@@ -184,9 +191,8 @@ static void note_posted(struct shard *shard, const struct store_commit_outcome *
   struct worker *worker = shard->worker;
   for (size_t i = 0; i < outcome->n_posted; i++) {
     const struct store_posted *posted = &outcome->posted[i];
-    if (posted->partition >= worker->config.partitions) continue;
-    struct slot *slot = &worker->slots[posted->partition];
-    if (is_as_committed(slot)) parcels_posted(&slot->partition.effects.parcels, posted->number);
+    struct slot *slot = slot_named(shard, posted->partition);
+    if (slot && is_as_committed(slot)) parcels_posted(&slot->partition.effects.parcels, posted->number);
   }
   for (uint32_t p = shard->number; p < worker->config.partitions; p += worker->config.shards) {
     struct slot *slot = &worker->slots[p];

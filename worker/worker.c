@@ -80,11 +80,26 @@ void worker_destroy(struct worker *worker) {
 
 /* ---- start ---- */
 
+/* What is wrong with a Redis when the worker starts is told to whoever starts it. Once it works on others, it goes on
+ * there, and waits for somebody to put this one right. */
+static bool may_fail(const struct shard *shard) {
+  const struct worker *worker = shard->worker;
+  bool joined = false;
+  for (uint32_t i = 0; i < worker->config.shards; i++) joined = joined || worker->shards[i].joined;
+  return !shard->joined && (!joined || worker_now_us(worker) - worker->created_us < PATIENCE_US);
+}
+
+/* It was asked when we knew of none, and another one has been quicker to answer. */
+static bool is_of_another(const struct worker *worker, const struct store_deployment *deployment) {
+  return worker->config.shards > 1 && *worker->cluster && strcmp(worker->cluster, deployment->cluster) != 0;
+}
+
 static void on_init(void *arg, enum store_result result, const char *message,
                     const struct store_deployment *deployment) {
   struct shard *shard = arg;
   struct worker *worker = shard->worker;
   shard->initialising = false;
+  if (result == STORE_OK && is_of_another(worker, deployment)) return; /* asked again it says what is wrong */
   if (result == STORE_OK) {
     shard->initialised = true;
     ownership_hurry(shard);
@@ -92,11 +107,11 @@ static void on_init(void *arg, enum store_result result, const char *message,
              F_U("partitions", deployment->partitions), F_U("shard", shard->number));
     shard->joined = true;
     if (worker->config.shards > 1) snprintf(worker->cluster, sizeof worker->cluster, "%s", deployment->cluster);
-  } else if (result != STORE_LOST && !shard->joined) {
+  } else if (result != STORE_LOST && may_fail(shard)) {
     worker->state = WORKER_FAILED;
     snprintf(worker->failure, sizeof worker->failure, "%s", message ? message : store_result_name(result));
-  } else if (result != STORE_LOST) { /* it was right once: somebody may put it right again */
-    log_error(worker->log, "redis_check_failed", F_S("message", message));
+  } else if (result != STORE_LOST) {
+    log_error(worker->log, "redis_check_failed", F_U("shard", shard->number), F_S("message", message));
     shard->init_at_us = worker_now_us(worker) + INIT_RETRY_US;
   }
 }

@@ -197,3 +197,39 @@ Test(gateway_shards, a_drain_ends_the_id_on_both_and_does_not_wait_for_one_that_
   cr_assert(gateway_is_finished(gateway));
   cr_assert_not(gateway_drain_timed_out(gateway));
 }
+
+Test(gateway_shards, one_asked_before_the_deployment_was_known_is_asked_again) {
+  fakes[0]->ready = false;
+  fakes[0]->now_us += 4000000;
+  gateway_turn(gateway);
+  fakes[0]->ready = true; /* both are asked now */
+  gateway_turn(gateway);
+  fake_store_init(fakes[0], STORE_OK, NULL, "ours");
+  fake_store_init(fakes[1], STORE_OK, NULL, "theirs");
+  gateway_turn(gateway);
+  cr_assert_eq(fakes[1]->init.count, 2u, "now it is told, and says no");
+  cr_assert_eq(fakes[1]->open.count, 0u);
+}
+
+Test(gateway_shards, one_that_is_refused_at_the_start_ends_the_gateway) {
+  open_on(0);
+  gateway_turn(gateway);
+  fake_store_init(fakes[1], STORE_FAILED, "no", "c1");
+  cr_assert_str_eq(gateway_refused(gateway), "no");
+}
+
+Test(gateway_shards, P8_one_that_is_reached_late_and_refused_does_not_end_what_goes_on_at_the_other) {
+  fakes[1]->ready = false;
+  open_on(0);
+  fakes[0]->now_us += 4000000;
+  fakes[1]->now_us += 4000000;
+  set_ready(1, true);
+  fake_store_init(fakes[1], STORE_FAILED, "eviction", "c1");
+  gateway_turn(gateway);
+  cr_assert_null(gateway_refused(gateway));
+  cr_assert(is_ready());
+  fakes[1]->now_us += 1000000;
+  fakes[0]->now_us += 1000000;
+  open_on(1); /* somebody has put it right */
+  cr_assert_eq(gateway_shards(gateway), 2u);
+}

@@ -173,3 +173,77 @@ Test(worker_shards, P1_an_answer_that_comes_after_its_sender_was_claimed_again_s
   cr_assert_eq(parcels_of(0)->n, 1, "it has not been brought yet");
   cr_assert_str_eq(brought(), "3:1 ");
 }
+
+/* ---- what a Redis says of partitions that are not there ---- */
+
+static void consume(uint32_t p) {
+  struct worker_store *store = stores[p % 2];
+  struct store_entry entry = {.partition = p, .id = {6, 0}, .sender = bytes_of_str("g-1")};
+  for (int i = 0; store->read.n == 0; i++) {
+    cr_assert(i < 100);
+    worker_store_read(store, STORE_OK, NULL, 0);
+    worker_turn(worker);
+  }
+  worker_store_read(store, STORE_OK, &entry, 1);
+  worker_turn(worker);
+  cr_assert(store->commit.callback);
+}
+
+Test(worker_shards, P2_what_a_redis_says_of_partitions_of_another_is_not_believed) {
+  start();
+  own(0, NULL, 0);
+  own(1, NULL, 0);
+  consume(0);
+  consume(1);
+  struct store_refused refused = {.partition = 1, .message = "?"};
+  struct store_posted posted = {.partition = 1, .number = {7, 0}};
+  worker_store_commit(stores[0], STORE_OK,
+                      &(struct store_commit_outcome){.fenced = (uint32_t[]){1},
+                                                     .n_fenced = 1,
+                                                     .refused = &refused,
+                                                     .n_refused = 1,
+                                                     .posted = &posted,
+                                                     .n_posted = 1});
+  cr_assert_eq(worker->slots[1].state, SLOT_LIVE);
+  cr_assert_eq(worker->slots[0].state, SLOT_LIVE);
+}
+
+/* ---- whose Redis they are ---- */
+
+Test(worker_shards, a_redis_asked_before_the_deployment_was_known_is_asked_again) {
+  set_ready(0, false);
+  pass_ms(3000);
+  cr_assert_str_eq(stores[1]->init.cluster, "");
+  set_ready(0, true); /* both are asked now */
+  worker_store_init_of(stores[0], "ours");
+  worker_store_init_of(stores[1], "theirs");
+  worker_turn(worker);
+  cr_assert_not(worker->shards[1].initialised);
+  cr_assert_str_eq(stores[1]->init.cluster, "ours", "it is told, and says no");
+  worker_store_init(stores[1], STORE_FAILED, "another deployment");
+  worker_turn(worker);
+  cr_assert_not(worker->shards[1].initialised);
+}
+
+Test(worker_shards, one_that_is_refused_at_the_start_ends_the_worker) {
+  worker_turn(worker);
+  join(0);
+  worker_store_init(stores[1], STORE_FAILED, "no");
+  cr_assert_eq(worker->state, WORKER_FAILED);
+  cr_assert_str_eq(worker->failure, "no");
+}
+
+Test(worker_shards, P8_one_that_is_reached_late_and_refused_does_not_end_the_work_on_the_other) {
+  set_ready(1, false);
+  worker_turn(worker);
+  join(0);
+  own(0, NULL, 0);
+  pass_ms(3000);
+  set_ready(1, true);
+  worker_store_init(stores[1], STORE_FAILED, "eviction");
+  pass_ms(1000);
+  cr_assert_eq(worker->state, WORKER_RUNNING);
+  cr_assert_eq(worker->slots[0].state, SLOT_LIVE);
+  join(1); /* somebody has put it right */
+  own(1, NULL, 0);
+}
