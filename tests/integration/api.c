@@ -308,6 +308,15 @@ Test(api, heyactl_looks_at_two_redis) {
   stop();
 }
 
+Test(api, heyactl_says_which_redis_is_away_and_not_that_there_is_no_room) {
+  start(&(struct cluster_options){.shards = 2, .workers = 1});
+  expect_says("room chat/none", 1, "there is no room");
+  process_kill(cluster_shard_process(cluster, 1));
+  expect_says("room chat/none", 1, "these do not answer: number 2 of 2");
+  expect_says("workers", 1, "this was Redis number 2 of 2");
+  stop();
+}
+
 Test(api, heyactl_watches_a_room) {
   char command[1024], line[4096] = "";
   start(NULL);
