@@ -200,6 +200,78 @@ Test(lobby, P1_quick_requests_across_two_redis_survive_the_death_of_the_worker_o
   cluster_stop(cluster);
 }
 
+/* What this partition has for the other one of two Redis. */
+static int64_t parcels_of(uint32_t partition) {
+  unsigned shard = partition % 2;
+  return redis_integer(cluster_shard(cluster, shard), "XLEN heya:part:%u:out:%u", (unsigned)partition, 1 - shard);
+}
+
+static bool all_has_arrived(void *partition) {
+  return parcels_of(*(uint32_t *)partition) == 0;
+}
+
+static void go_to(struct player *player, const char *room) {
+  player_joined(player, player_send_join(player, room, false, bytes_of(NULL, 0), bytes_of(NULL, 0)));
+}
+
+static void leave(struct player *player, const char *room) {
+  cr_assert(player_answer(player, player_send_leave(player, room)));
+}
+
+#define SEEKERS 16
+
+/* They ask in one mode each, until one is sent to a room on another Redis than the lobby's. */
+static struct player *find_room_elsewhere(char mode[8], struct place *place) {
+  for (int i = 0; i < SEEKERS; i++) {
+    snprintf(mode, 8, "m%d", i);
+    player_acked(players[i], send_quick(players[i], mode));
+    *place = await_matched(players[i], mode, -1);
+    if (cluster_partition(cluster, place->room) % 2 != cluster_partition(cluster, LOBBY) % 2) return players[i];
+  }
+  cr_assert_fail("all rooms are on the lobby's Redis");
+  return NULL;
+}
+
+/* A room may have news for each who comes and goes, for hours: so they are held back, and the last is told. */
+Test(lobby, P7_news_for_a_lobby_whose_redis_is_away_do_not_pile_up_and_the_last_is_told_when_it_is_back) {
+  static const char *const args[] = {"--reply-timeout", "1s", NULL};
+  static const char *const gateway_args[] = {"--reply-timeout", "1s", "--message-rate", "0", NULL};
+  char mode[8];
+  struct place place;
+  cluster = cluster_start(&(struct cluster_options){
+      .shards = 2, .workers = 1, .gateways = 1, .worker_args = args, .gateway_args = gateway_args});
+  for (int i = 0; i < SEEKERS + 6; i++) {
+    snprintf(names[i], sizeof names[i], "p%d", i);
+    players[i] = cluster_player(cluster, 0, names[i]);
+    player_joined(players[i], player_send_join(players[i], LOBBY, true, bytes_of(NULL, 0), bytes_of(NULL, 0)));
+  }
+  struct player *host = find_room_elsewhere(mode, &place), **others = players + SEEKERS;
+  go_to(host, place.room);
+  go_to(others[0], place.room);
+  go_to(others[1], place.room); /* one seat is left */
+  uint32_t partition = cluster_partition(cluster, place.room);
+  cr_assert(wait_until(10000, all_has_arrived, &partition));
+
+  struct process *away = cluster_shard_process(cluster, 1 - partition % 2); /* the lobby's */
+  process_stop(away);
+  go_to(others[2], place.room);
+  for (unsigned i = 0; i < 100; i++) {
+    leave(others[2], place.room);
+    go_to(others[2], place.room); /* full: so says the last that is not held back */
+  }
+  for (int i = 0; i < 3; i++) leave(others[i], place.room); /* three are left */
+  int64_t parcels = parcels_of(partition);
+  cr_assert(parcels > 60 && parcels < 70, "%d of 204 wait", (int)parcels);
+
+  process_continue(away);
+  cr_assert(wait_until(20000, all_has_arrived, &partition));
+  for (int i = 3; i < 6; i++) {
+    player_acked(others[i], send_quick(others[i], mode));
+    cr_assert_str_eq(await_matched(others[i], mode, -1).room, place.room, "the lobby knows of three seats");
+  }
+  cluster_stop(cluster);
+}
+
 /* The other one of his party; -1: he is alone. Each tenth and the one after him are one. */
 static int partner_of(int i) {
   return i % 10 == 0 ? i + 1 : i % 10 == 1 ? i - 1 : -1;

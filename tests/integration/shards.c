@@ -145,3 +145,17 @@ Test(shards, a_deployment_of_one_redis_is_not_made_one_of_two) {
   cr_assert_eq(redis_integer(cluster_shard(cluster, 1), "EXISTS heya:config"), 0);
   cluster_stop(cluster);
 }
+
+/* The list has a Redis of another deployment, which has as many, and knows it as the second too. */
+Test(shards, redis_of_two_deployments_are_not_taken_for_one) {
+  cluster = cluster_start(&(struct cluster_options){.shards = 2, .bare = true});
+  const char *args[] = {"--redis", cluster_shard_url(cluster, 0), "--redis", cluster_shard_url(cluster, 1), NULL};
+  for (unsigned shard = 0; shard < 2; shard++)
+    redis_do(cluster_shard(cluster, shard), "HSET heya:config partitions 16 schema 1 shards 2 shard %u cluster %s",
+             shard, shard ? "theirs" : "ours");
+  const char *says = "--redis number 2 leads to a Redis of another deployment (theirs; the others are of ours)";
+  cluster_refuses(cluster_worker(cluster, cluster_spawn_worker(cluster, args)), says);
+  cluster_refuses(cluster_gateway(cluster, cluster_spawn_gateway(cluster, args)), says);
+  cr_assert_eq(redis_integer(cluster_shard(cluster, 1), "EXISTS heya:workers"), 0);
+  cluster_stop(cluster);
+}
