@@ -242,6 +242,35 @@ Test(lobby, who_was_matched_may_give_his_seat_up) {
   cr_assert_eq(room->ask_count, 2);
 }
 
+Test(lobby, who_waits_in_vain_for_the_answer_of_a_room_may_cancel_after_a_minute_and_ask_again) {
+  open_with(2);
+  quick("p0");
+  wait_ms(LOBBY_PATIENCE_MS - 1);
+  cr_assert_eq(cancel("p0"), CODE(WRONG_STATE));
+  wait_ms(1);
+  cr_assert_eq(cancel("p0"), CODE(OK));
+  quick("p0");
+  quick("p1");
+  cr_assert_eq(room->ask_count, 3);
+  cr_assert_str_neq(room->asks[1].id, room->asks[0].id, "not where nobody answers");
+  cr_assert_str_eq(room->asks[2].id, room->asks[1].id);
+  harness_answer(room, 0, CODE(OK)); /* after all: its seat becomes free by itself */
+  cr_assert_eq(matched("p0"), 0);
+  harness_answer(room, 1, CODE(OK));
+  cr_assert_eq(matched("p0"), 1);
+}
+
+Test(lobby, of_a_group_that_waits_in_vain_one_may_cancel_and_the_others_are_matched_still) {
+  open_with(2);
+  enqueue("p0", (struct search){.size = 2});
+  enqueue("p1", (struct search){.size = 2});
+  wait_ms(LOBBY_PATIENCE_MS);
+  cr_assert_eq(cancel("p0"), CODE(OK));
+  harness_answer(room, 0, CODE(OK));
+  cr_assert_eq(matched("p0"), 0);
+  cr_assert_eq(matched("p1"), 1);
+}
+
 Test(lobby, a_room_that_has_ended_holds_nobody) {
   open_with(1);
   quick("p0");

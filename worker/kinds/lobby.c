@@ -176,8 +176,11 @@ static kind_code cancel(struct room *room, struct member *member, const Heya__Ki
   struct lobby *lobby = room_state(room);
   struct lobby_match *match = lobby_find_match(lobby, member_player(member), room_time_ms(room));
   if (match && match->until_ms == 0) {
-    kind_refuse(reply, "a room is being made ready");
-    return WRONG_STATE;
+    if (room_time_ms(room) < match->ticket.since_ms + LOBBY_PATIENCE_MS) {
+      kind_refuse(reply, "a room is being made ready");
+      return WRONG_STATE;
+    }
+    lobby_drop_room(lobby, match->room); /* nobody else is sent there; if it answers after all, seats become free */
   }
   if (match) let_go(match, member_player(member));
   if (match && match->ticket.n_players == 0) lobby_drop_match(lobby, match);
@@ -192,10 +195,10 @@ static void lobby_leave(struct room *room, struct member *member, Heya__V1__Leav
 /* ---- what other rooms say, and time ---- */
 
 static void lobby_opened(struct room *room, uint64_t token, const char *id, kind_code code) {
-  (void)id;
   struct lobby *lobby = room_state(room);
   size_t nth = lobby_find_token(lobby, token);
-  if (nth == lobby->n_matches) return;
+  /* Of another room: its question had this token before Redis forgot it. */
+  if (nth == lobby->n_matches || strcmp(lobby->matches[nth].room, id) != 0) return;
   struct lobby_match match = lobby_take_match(lobby, nth);
   if (match.ticket.quick) {
     lobby_placed(room, lobby, match, code);

@@ -19,13 +19,16 @@
 #include "proto/names.h"
 #include "worker/kind.h"
 
-#define LOBBY_KEEP_MS     10000 /* a seat, from when the room has it */
-#define LOBBY_GATHER_MS   10    /* after somebody came; who comes together is looked at together */
-#define LOBBY_AGAIN_MS    1000  /* while anybody waits: ranges grow, and who was away may be back */
-#define LOBBY_SIZE_MAX    64    /* of a group */
-#define LOBBY_MEMBERS_MAX 1000  /* of a room that is asked for */
-#define LOBBY_OPTIONS_MAX 1024  /* bytes */
-#define LOBBY_MODE_MAX    64    /* bytes */
+#define LOBBY_KEEP_MS 10000 /* a seat, from when the room has it */
+/* A room that has not answered somebody who has been here for so long may never do so: it is on a Redis that is away,
+ * or one that has forgotten the question with its last second. */
+#define LOBBY_PATIENCE_MS 60000
+#define LOBBY_GATHER_MS   10   /* after somebody came; who comes together is looked at together */
+#define LOBBY_AGAIN_MS    1000 /* while anybody waits: ranges grow, and who was away may be back */
+#define LOBBY_SIZE_MAX    64   /* of a group */
+#define LOBBY_MEMBERS_MAX 1000 /* of a room that is asked for */
+#define LOBBY_OPTIONS_MAX 1024 /* bytes */
+#define LOBBY_MODE_MAX    64   /* bytes */
 /* Rooms that are known; beyond it full ones are forgotten, then empty ones, and if there is none people wait. */
 #define LOBBY_ROOMS_MAX 1000
 
