@@ -261,7 +261,8 @@ static bool check_shard(struct store_redis *store, struct init *init, const stru
         (unsigned)which + 1, store->prefix, (unsigned)shard + 1);
   } else if (told > 1 && *init->told && strcmp(init->told, init->found.cluster) != 0) {
     snprintf(init->message, sizeof init->message,
-             "--redis number %u leads to a Redis of another deployment (%s; the others are of %s)",
+             "--redis number %u leads to a Redis of another deployment (%s; the others are of %s); if one of "
+             "them has lost its data, see docs/operating.md, Several Redis",
              (unsigned)which + 1, init->found.cluster, init->told);
   } else {
     return true;
