@@ -233,9 +233,8 @@ bool servers_open(struct servers *servers, struct ev_loop *loop) {
   if (given && *given) snprintf(servers->programs, sizeof servers->programs, "%s", given);
   if (!servers->shards) servers->shards = 1;
   for (unsigned i = 0; i < servers->shards; i++) {
-    char *socket = servers->redis_socket[i];
-    snprintf(socket, sizeof servers->redis_socket[i], "%s/redis-%u.sock", servers->dir, i + 1);
-    snprintf(servers->redis_url[i], sizeof servers->redis_url[i], "unix://%s", socket);
+    snprintf(servers->redis_socket[i], sizeof servers->redis_socket[i], "%s/redis-%u.sock", servers->dir, i + 1);
+    snprintf(servers->redis_url[i], sizeof servers->redis_url[i], "unix://%s/redis-%u.sock", servers->dir, i + 1);
     server_init(servers, &servers->redis[i], 'r', i + 1);
   }
   for (unsigned i = 0; i < SERVERS_MAX; i++) {
