@@ -106,6 +106,7 @@ static void run(struct arena *arena) {
   struct report *report = &bench->report;
   const struct shape *shape = &bench->shape;
   struct site_usage usage[2];
+  struct site_rounds rounds[2];
   double skipped_before = site_worker_metric(&bench->site, "heya_worker_frames_skipped_total");
   uint64_t begin_us = clock_monotonic_us() + AHEAD_US;
   arena->measured_us = begin_us + bench->shape.warm_up_ms * 1000;
@@ -113,9 +114,11 @@ static void run(struct arena *arena) {
   progress_start(&bench->progress, bench->loop, say_arena, arena);
   pacer_begin(&arena->pacer, begin_us, arena->end_us, shape->rate);
   bench_until(bench, 3600, is_begun, arena);
+  site_rounds_read(&bench->site, &rounds[0]);
   site_usage_read(&bench->site, &usage[0]);
   bench_until(bench, 3600, is_ended, arena);
   site_usage_read(&bench->site, &usage[1]);
+  site_rounds_read(&bench->site, &rounds[1]);
   pacer_end(&arena->pacer);
   bench_until(bench, DRAIN_S, all_acked, arena);
   double expected = (double)(arena->crowd.n * arena->hz) * (double)shape->duration_ms / 1000;
@@ -130,6 +133,7 @@ static void run(struct arena *arena) {
   site_report_cpu(&bench->site, report, &usage[0], &usage[1], (double)arena->frames, "frame");
   char room[CROWD_ROOM_BYTES];
   crowd_room(&arena->crowd, 0, room);
+  site_report_rounds(report, &rounds[0], &rounds[1]);
   site_report_memory(&bench->site, report);
   site_report_image(&bench->site, report, room);
   double skipped = site_worker_metric(&bench->site, "heya_worker_frames_skipped_total") - skipped_before;
@@ -160,6 +164,7 @@ bool scenario_arena(struct bench *bench) {
   }
   bool fine = pacer_open(&arena.pacer, bench->loop, send_move, &arena) && crowd_enter(&arena.crowd);
   if (fine) {
+    report_json(&bench->report, "entered_s", json_real((double)arena.crowd.entered_us / 1e6));
     report_say(&bench->report, "  %" PRIu32 " rooms of %" PRIu32 ", %.0f commands/s", bench->shape.rooms,
                bench->shape.members, bench->shape.rate);
     run(&arena);

@@ -83,6 +83,7 @@ bool scenario_churn(struct bench *bench) {
   static struct churn churn;
   struct report *report = &bench->report;
   struct site_usage usage[2];
+  struct site_rounds rounds[2];
   churn = (struct churn){.seed = 1};
   crowd_open(&churn.crowd, bench, "chat", bench->shape.at_once, 1, &events, &churn);
   churn.began_us = xcalloc(churn.crowd.n, sizeof *churn.began_us);
@@ -93,9 +94,11 @@ bool scenario_churn(struct bench *bench) {
   progress_start(&bench->progress, bench->loop, say_churn, &churn);
   for (uint32_t i = 0; i < churn.crowd.n; i++) visit(&churn, &churn.crowd.players[i]);
   bench_until(bench, 3600, is_begun, &churn);
+  site_rounds_read(&bench->site, &rounds[0]);
   site_usage_read(&bench->site, &usage[0]);
   bench_until(bench, 3600, is_ended, &churn);
   site_usage_read(&bench->site, &usage[1]);
+  site_rounds_read(&bench->site, &rounds[1]);
   double seconds = (double)(usage[1].at_us - usage[0].at_us) / 1e6;
   bench_until(bench, PATIENCE_S, all_done, &churn);
   report_number(report, "at_once", "loops", churn.crowd.n, "at once");
@@ -103,6 +106,7 @@ bool scenario_churn(struct bench *bench) {
   report_number(report, "visits", "visits", (double)churn.visits, "");
   report_number(report, "visits_per_s", "visits a second", (double)churn.visits / seconds, "/s");
   report_times(report, "visit", "connect to left", &churn.times);
+  site_report_rounds(report, &rounds[0], &rounds[1]);
   site_report_cpu(&bench->site, report, &usage[0], &usage[1], (double)churn.visits, "visit");
   if (churn.done != churn.crowd.n)
     report_wrong(report, "%" PRIu32 " of %" PRIu32 " loops stand still", churn.crowd.n - churn.done, churn.crowd.n);

@@ -181,16 +181,19 @@ static void play(struct live *live) {
   struct report *report = &bench->report;
   uint32_t groups = bench->shape.at_once;
   struct site_usage usage[2];
+  struct site_rounds rounds[2];
   struct site_calls calls[2];
   live->measured_us = clock_monotonic_us() + bench->shape.warm_up_ms * 1000;
   live->end_us = live->measured_us + bench->shape.duration_ms * 1000;
   progress_start(&bench->progress, bench->loop, say_live, live);
   for (uint32_t i = 0; i < groups; i++) begin(live, &live->groups[i]);
   bench_until(bench, 3600, is_begun, live);
+  site_rounds_read(&bench->site, &rounds[0]);
   bool counted = site_calls_read(&bench->site, &calls[0]);
   site_usage_read(&bench->site, &usage[0]);
   bench_until(bench, 3600, is_ended, live);
   site_usage_read(&bench->site, &usage[1]);
+  site_rounds_read(&bench->site, &rounds[1]);
   counted = counted && site_calls_read(&bench->site, &calls[1]);
   double seconds = (double)(usage[1].at_us - usage[0].at_us) / 1e6;
   bench_until(bench, PATIENCE_S, all_done, live);
@@ -199,6 +202,7 @@ static void play(struct live *live) {
   report_number(report, "rounds_per_s", "rounds a second", (double)live->rounds / seconds, "/s");
   report_times(report, "round", "the room is made to results", &live->times);
   report_times(report, "results", "the last one submits to results", &live->results);
+  site_report_rounds(report, &rounds[0], &rounds[1]);
   site_report_cpu(&bench->site, report, &usage[0], &usage[1], (double)live->rounds, "round");
   site_report_memory(&bench->site, report);
   if (counted && live->rounds) {

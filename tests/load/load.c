@@ -131,6 +131,7 @@ static void clear(struct load *load) {
 void load_run(struct load *load, double rate, uint64_t warm_up_ms, uint64_t duration_ms) {
   struct bench *bench = load->crowd.bench;
   clear(load);
+  site_rounds_read(&bench->site, &load->rounds[0]);
   uint64_t begin_us = clock_monotonic_us() + AHEAD_US;
   load->measured_us = begin_us + warm_up_ms * 1000;
   load->measured_to_us = load->measured_us + duration_ms * 1000;
@@ -139,6 +140,7 @@ void load_run(struct load *load, double rate, uint64_t warm_up_ms, uint64_t dura
   bench_until(bench, (double)(warm_up_ms + duration_ms) / 1000 + DRAIN_S, is_over, load);
   pacer_end(&load->pacer);
   while (load->usages < 2) read_usage(load);
+  site_rounds_read(&bench->site, &load->rounds[1]);
   struct drain drain = {.load = load, .since_us = clock_monotonic_us()};
   bench_until(bench, DRAIN_S, is_drained, &drain);
   progress_stop(&bench->progress, bench->loop);
@@ -158,6 +160,7 @@ void load_report(struct load *load) {
                   "delivery");
   char room[CROWD_ROOM_BYTES];
   crowd_room(&load->crowd, 0, room);
+  site_report_rounds(report, &load->rounds[0], &load->rounds[1]);
   site_report_memory(&load->crowd.bench->site, report);
   site_report_image(&load->crowd.bench->site, report, room);
   if (load->aborted) report_wrong(report, "given up: the servers fall behind, or connections were lost");

@@ -22,6 +22,7 @@ struct load {
   uint64_t window_delivered;            /* within that time, for what a delivery costs */
   unsigned usages;                      /* read so far, of two */
   struct site_usage usage[2];
+  struct site_rounds rounds[2];
   bool aborted;          /* the servers are too far behind, or connections were lost */
   struct histogram own;  /* due to the sender's own echo */
   struct histogram all;  /* to every delivery */

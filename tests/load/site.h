@@ -68,6 +68,17 @@ void site_report_image(const struct site *site, struct report *report, const cha
 /* The sum of a metric of all workers; -1 if it is not known, as of servers that were not started here. */
 double site_worker_metric(const struct site *site, const char *name);
 
+/* Rounds through Redis so far, of all servers: calls with commands, commits, partitions in these, and entries that
+ * commits wrote for gateways. How often they happen, not how much they carry, is most of what a command costs. */
+struct site_rounds {
+  double appends, commits, segments, addressed; /* below 0: not known */
+  uint64_t at_us;
+};
+/* Asks all servers, which wait for nothing meanwhile, but this program does: outside of what is measured. */
+void site_rounds_read(const struct site *site, struct site_rounds *rounds);
+/* JSON: in a second, between the two. */
+void site_report_rounds(struct report *report, const struct site_rounds *before, const struct site_rounds *after);
+
 /* Commands that Redis has run, also within functions, by name. */
 #define SITE_CALLS_MAX 96
 struct site_calls {

@@ -50,19 +50,41 @@ void site_report_cpu(const struct site *site, struct report *report, const struc
 
 /* ---- metrics ---- */
 
-double site_worker_metric(const struct site *site, const char *name) {
+static double metric_of(const struct site *site, const struct server servers[SERVERS_MAX], const char *name) {
   double sum = 0;
   if (!site->own) return -1;
   for (unsigned i = 0; i < SERVERS_MAX; i++) {
-    const struct server *worker = &site->servers.workers[i];
     char address[32];
-    if (worker->state != SERVER_UP) continue;
-    snprintf(address, sizeof address, "127.0.0.1:%u", (unsigned)worker->admin_port);
+    if (servers[i].state != SERVER_UP) continue;
+    snprintf(address, sizeof address, "127.0.0.1:%u", (unsigned)servers[i].admin_port);
     double value = http_metric(address, name);
     if (value < 0) return -1;
     sum += value;
   }
   return sum;
+}
+
+double site_worker_metric(const struct site *site, const char *name) {
+  return metric_of(site, site->servers.workers, name);
+}
+
+void site_rounds_read(const struct site *site, struct site_rounds *rounds) {
+  const struct server *gateways = site->servers.gateways, *workers = site->servers.workers;
+  *rounds = (struct site_rounds){.appends = metric_of(site, gateways, "heya_gateway_appends_total"),
+                                 .addressed = metric_of(site, gateways, "heya_gateway_delivery_entries_total"),
+                                 .commits = metric_of(site, workers, "heya_worker_commits_total"),
+                                 .segments = metric_of(site, workers, "heya_worker_segments_total"),
+                                 .at_us = clock_monotonic_us()};
+}
+
+void site_report_rounds(struct report *report, const struct site_rounds *before, const struct site_rounds *after) {
+  double seconds = (double)(after->at_us - before->at_us) / 1e6;
+  if (before->appends < 0 || before->addressed < 0 || before->commits < 0 || before->segments < 0) return;
+  report_json(report, "rounds",
+              json_pack("{s:f, s:f, s:f, s:f}", "appends", (after->appends - before->appends) / seconds, "commits",
+                        (after->commits - before->commits) / seconds, "segments",
+                        (after->segments - before->segments) / seconds, "addressed",
+                        (after->addressed - before->addressed) / seconds));
 }
 
 /* ---- Redis ---- */

@@ -2,10 +2,12 @@
 
 Least squares of relative errors, with no cost below zero: a negative one fits noise and tells nonsense of larger sites.
 """
-from model import CHARGED, HELD, ROLES, charges, holdings
+import math
+
+from model import CHARGED, HELD, ROLES, charges, flows, holdings
 
 LITTLE = {"cpu": 0.02, "memory": 4.0}  # processors, MB: below this, errors are counted as of this much
-PACES_MS = [0.1 * i for i in range(2, 31)]
+PACES_MS = [0.02 * i for i in range(1, 200)]
 STEPS = 4000
 
 
@@ -32,28 +34,34 @@ def least_squares(rows, values, little):
     return x, error
 
 
-def fit_cpu(runs, pace_ms):
-    """(costs in us of each role, error)."""
-    costs, error = {}, 0.0
-    for role in ROLES:
-        rows = [charges(run["load"], run["site"], role, pace_ms / 1000) for run in runs]
-        x, e = least_squares(rows, [run["cpu"][role] for run in runs], LITTLE["cpu"])
-        costs[role] = {name: round(v * 1e6, 3) for name, v in zip(CHARGED[role], x)}
-        error += e
-    return costs, error
+def fit_pace(runs, paces, which, what):
+    """The pace in ms with which the formula comes closest to the rounds that were counted; paces[which] is set to it."""
+
+    def error(pace_ms):
+        tried = {**paces, which: pace_ms}
+        off = 0.0
+        for run in runs:
+            if run["counted"]:
+                known = {name: n for name, n in run["counted"].items() if what == "commits" and name == "appends"}
+                off += math.log(flows(run["load"], run["site"], tried, known)[what] / run["counted"][what]) ** 2
+        return off
+
+    paces[which] = min(PACES_MS, key=error)
 
 
 def fit(runs):
-    """Of runs with load, site, cpu (processors of each role) and memory (MB of each role; None if not measured)."""
-    best = None
-    for pace_ms in PACES_MS:
-        costs, error = fit_cpu(runs, pace_ms)
-        if best is None or error < best[0]:
-            best = (error, pace_ms, costs)
-    memory = {}
+    """Of runs with load, site, cpu (processors of each role), memory (MB of each role) and counted (rounds a second); the
+    last two may be None. Costs are of the rounds that there were: when others disturb a run, it has fewer, and costs less."""
+    paces = {"append": 1.0, "commit": 1.0}
+    fit_pace(runs, paces, "append", "appends")
+    fit_pace(runs, paces, "commit", "commits")
+    costs, memory = {}, {}
     held = [run for run in runs if run["memory"]]
     for role in ROLES:
+        rows = [charges(run["load"], run["site"], role, paces, run["counted"]) for run in runs]
+        x, _ = least_squares(rows, [run["cpu"][role] for run in runs], LITTLE["cpu"])
+        costs[role] = {name: round(v * 1e6, 3) for name, v in zip(CHARGED[role], x)}
         rows = [holdings(run["load"], run["site"], role) for run in held]
         x, _ = least_squares(rows, [run["memory"][role] for run in held], LITTLE["memory"])
         memory[role] = {name: round(v * 1024, 3) for name, v in zip(HELD[role], x)}
-    return {"pace_ms": round(best[1], 2), "cpu_us": best[2], "memory_kb": memory}
+    return {"pace_ms": {name: round(ms, 2) for name, ms in paces.items()}, "cpu_us": costs, "memory_kb": memory}

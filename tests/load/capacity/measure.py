@@ -90,6 +90,12 @@ def by_role(each):
     return {role: sum(n for name, n in each.items() if name.split("-")[0] == role) for role in ROLES}
 
 
+def phases(result, hz):
+    """How many moments of a period frames began at: heya-bench opens its rooms within a moment, so that many have the same.
+    Every gateway is told at each, as members of a room are spread over them."""
+    return max(1, result["rounds"]["addressed"] / result["servers"]["gateways"] / hz)
+
+
 def read(words, result):
     """A result as a point of the model."""
     scenario = words.split()[0]
@@ -102,8 +108,8 @@ def read(words, result):
         load = Load(load.players, members, rate, image_kb=result["image_bytes"] / 1024, log_fill=fill)
     elif scenario == "arena":
         hz = option(words, "--tick-hz", 10)
-        load = Load(load.players, members, rate, echo=False, tick_hz=hz, image_kb=result["image_bytes"] / 1024,
-                    log_fill=min(1, hz * seconds / LOG_EVENTS))
+        load = Load(load.players, members, rate, echo=False, tick_hz=hz, phases=phases(result, hz),
+                    image_kb=result["image_bytes"] / 1024, log_fill=min(1, hz * seconds / LOG_EVENTS))
     elif scenario == "live":
         load = Load(option(words, "--at-once", 0) * 4, 4, rounds=result["rounds_per_s"], log_fill=0)
     elif scenario == "churn":
@@ -116,6 +122,7 @@ def read(words, result):
         "cpu": by_role(result["processors_busy"]),
         # Rounds make rooms and forget them: what is held then is of the last minutes, not of those who are in.
         "memory": by_role(result["memory_mb"]) if scenario in ("hold", "broadcast", "arena") else None,
+        "counted": result.get("rounds"),
         "others": result["processors_busy"]["others"],
     }
 

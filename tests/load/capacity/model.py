@@ -25,6 +25,7 @@ class Load:
     commands: float = 0  # a second, of all players together
     echo: bool = True  # each command is told to all members; in rooms that tick, frames are
     tick_hz: float = 0  # frames a second of each room; 0: rooms do not tick
+    phases: float = math.inf  # moments of a period at which frames begin: few if rooms were opened at the same moments
     image_kb: float = 0.35  # of a room, written when it has changed
     rounds: float = 0  # whole live rounds a second: the room is made, all join, start, submit and leave
     visits: float = 0  # connections a second that come, join, leave and go
@@ -46,10 +47,12 @@ class Site:
 # ---- how often things happen -------------------------------------------------------------------------------------------
 
 
-def paced(rate, pace_s):
-    """Rounds a second that `rate` arrivals a second begin, when one follows another no sooner than the pace. A round waits
-    for the pace, and then for the next arrival."""
-    return rate / (1 + rate * pace_s)
+def paced(rate, pace_ms):
+    """Rounds a second that `rate` arrivals a second begin, when one follows another no sooner than the pace. A round takes
+    with it what came within the pace of the one before; if nothing did, which has the probability exp(-rate * pace), it begins with
+    the next arrival."""
+    expected = rate * pace_ms / 1000
+    return rate / (expected + math.exp(-expected))
 
 
 def touched(n, draws):
@@ -59,8 +62,10 @@ def touched(n, draws):
     return n * (1 - (1 - 1 / n) ** draws)
 
 
-def flows(load, site, pace_s):
-    """Everything that happens in a second, of the whole site."""
+def flows(load, site, paces, counted=None):
+    """Everything that happens in a second, of the whole site. `paces`: of appends and of commits, in ms. Of a measured run,
+    `counted` has the rounds that there were, which are taken in place of those that the paces would make."""
+    counted = counted or {}
     g, w, s = site.gateways, site.workers, site.shards
     # A worker has partitions on some of the Redis, and a lane of reads and commits for each of them.
     lanes = w * touched(s, site.partitions / w)
@@ -71,15 +76,16 @@ def flows(load, site, pace_s):
     # A round of live tells of joins, leaves, the start, each result and all results.
     told = echoes + ticks * load.members + load.rounds * load.members * (2.5 * load.members + 2)
 
-    appends = g * s * paced(commands / (g * s), pace_s)
+    appends = counted.get("appends", g * s * paced(commands / (g * s), paces["append"]))
     per_append = commands / appends if appends else 0
-    wakes = (appends * touched(lanes / s, per_append) + ticks) / lanes  # of one lane: appends that have something for it
-    commits = lanes * paced(wakes, pace_s)
+    wakes = appends * touched(lanes / s, per_append) / lanes  # of one lane: appends that have something for it
+    moments = min(load.rooms, load.phases * lanes) * load.tick_hz / lanes  # at which frames of a lane begin
+    commits = counted.get("commits", lanes * paced(wakes + moments, paces["commit"]))
     work = commands + ticks
     per_commit = work / commits if commits else 0
     messages = (commands + told) / work if work else 0  # that one of them sends, its ack with them
-    addressed = commits * touched(g, per_commit * messages)  # gateways, by all commits
-    reads = g * s * paced(addressed / (g * s), pace_s)
+    telling = lanes * paced(moments, paces["commit"]) if ticks else commits  # commands are answered with the frame then
+    addressed = counted.get("addressed", telling * touched(g, work / telling * messages) if telling else 0)
     rooms = max(1, load.rooms / lanes)  # of one lane: what a commit changes is written once
     return {
         "base": 1,
@@ -87,8 +93,7 @@ def flows(load, site, pace_s):
         "appends": appends,
         "commits": commits,
         "addressed": addressed,
-        "reads": reads,
-        "segments": commits * touched(site.partitions / lanes, per_commit),
+        "segments": counted.get("segments", commits * touched(site.partitions / lanes, per_commit)),
         "commands": load.commands,
         "spread": (load.commands if load.echo else 0) * touched(g, load.members) + ticks * touched(g, load.members),
         "deliveries": echoes + ticks * load.members,
@@ -101,7 +106,7 @@ def flows(load, site, pace_s):
 
 # What each kind of process is charged for. `base` is of each process.
 CHARGED = {
-    "gateway": ("base", "connections", "appends", "reads", "commands", "spread", "deliveries", "rounds", "visits"),
+    "gateway": ("base", "connections", "appends", "addressed", "commands", "spread", "deliveries", "rounds", "visits"),
     "worker": ("base", "connections", "commits", "segments", "commands", "spread", "image_kb", "ticks", "rounds", "visits"),
     "redis": ("base", "connections", "appends", "commits", "addressed", "segments", "commands", "spread", "image_kb", "ticks", "rounds",
               "visits"),
@@ -113,9 +118,9 @@ def count(site, role):
     return {"gateway": site.gateways, "worker": site.workers, "redis": site.shards}[role]
 
 
-def charges(load, site, role, pace_s):
+def charges(load, site, role, paces, counted=None):
     """How often each thing happens that this role is charged for, in the order of CHARGED."""
-    happens = flows(load, site, pace_s)
+    happens = flows(load, site, paces, counted)
     happens["base"] = count(site, role)
     return [happens[name] for name in CHARGED[role]]
 
@@ -124,7 +129,7 @@ def processors(load, site, costs):
     """Processors that all processes of each role keep busy."""
     return {
         role: sum(n * costs["cpu_us"][role].get(name, 0) for name, n in
-                  zip(CHARGED[role], charges(load, site, role, costs["pace_ms"] / 1000))) / 1e6
+                  zip(CHARGED[role], charges(load, site, role, costs["pace_ms"]))) / 1e6
         for role in ROLES
     }
 

@@ -16,10 +16,13 @@ from model import CHARGED, HELD, ROLES, Load, Site, busiest, flows, memory_mb, p
 
 PROGRAM = os.path.join(HERE, "../../../scripts/capacity")
 COSTS = {  # of nothing that was measured
-    "pace_ms": 1.0,
+    "pace_ms": {"append": 1.0, "commit": 1.0},
     "cpu_us": {role: {name: 10.0 for name in CHARGED[role]} for role in ROLES},
     "memory_kb": {role: {name: 2.0 for name in HELD[role]} for role in ROLES},
 }
+
+
+PACES = COSTS["pace_ms"]
 
 
 def ask(*words):
@@ -29,9 +32,9 @@ def ask(*words):
 
 class Model(unittest.TestCase):
     def test_few_arrivals_have_a_round_each_and_many_the_pace(self):
-        self.assertAlmostEqual(paced(1, 0.001), 1, delta=0.01)
-        self.assertAlmostEqual(paced(1e6, 0.001), 1000, delta=2)
-        self.assertEqual(paced(0, 0.001), 0)
+        self.assertAlmostEqual(paced(1, 1), 1, delta=0.01)
+        self.assertAlmostEqual(paced(1e6, 1), 1000, delta=2)
+        self.assertEqual(paced(0, 1), 0)
 
     def test_draws_touch_no_more_than_there_are(self):
         self.assertEqual(touched(4, 1), 1)
@@ -46,14 +49,14 @@ class Model(unittest.TestCase):
         self.assertGreater(cost[1], cost[2])
 
     def test_counts_are_those_of_the_load(self):
-        happens = flows(Load(400, 4, 50, tick_hz=10, echo=False), Site(2), 0.001)
+        happens = flows(Load(400, 4, 50, tick_hz=10, echo=False), Site(2), PACES)
         self.assertEqual((happens["commands"], happens["ticks"], happens["deliveries"]), (50, 1000, 4000))
-        happens = flows(Load(400, 4, 50), Site(2), 0.001)
+        happens = flows(Load(400, 4, 50), Site(2), PACES)
         self.assertEqual((happens["ticks"], happens["deliveries"]), (0, 200))
 
     def test_rounds_of_two_redis_are_those_of_each(self):
-        one = flows(Load(4000, 4, 3000), Site(2, 2, 1), 0.001)
-        two = flows(Load(4000, 4, 3000), Site(2, 2, 2), 0.001)
+        one = flows(Load(4000, 4, 3000), Site(2, 2, 1), PACES)
+        two = flows(Load(4000, 4, 3000), Site(2, 2, 2), PACES)
         self.assertGreater(two["appends"], one["appends"])
         self.assertLess(two["appends"], 2 * one["appends"])
         self.assertEqual(two["commands"], one["commands"])
@@ -110,8 +113,12 @@ class Fit(unittest.TestCase):
         for rate in (100, 500, 2000, 5000):
             for members in (2, 4, 16):
                 load, site = Load(1000, members, rate), Site(2)
-                runs.append({"load": load, "site": site, "cpu": processors(load, site, COSTS), "memory": memory_mb(load, site, COSTS)})
+                happens = flows(load, site, PACES)
+                counted = {name: happens[name] for name in ("appends", "commits", "segments", "addressed")}
+                runs.append({"load": load, "site": site, "counted": counted, "cpu": processors(load, site, COSTS), "memory": memory_mb(load, site, COSTS)})
         costs = fit(runs)
+        self.assertAlmostEqual(costs["pace_ms"]["append"], 1)
+        self.assertAlmostEqual(costs["pace_ms"]["commit"], 1)
         for run in runs:
             found = processors(run["load"], run["site"], costs)
             for role in ROLES:
