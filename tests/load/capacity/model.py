@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 PARTITIONS = 16  # the servers' default
 SHARDS_MAX = 16  # of a deployment
+DEPLOYMENTS_MAX = 100000
 LOG_EVENTS = 256  # that a room's log in Redis keeps (--log-entries)
 LIVE_FILL = 14 / LOG_EVENTS  # of a live room of four at its end: joins, start, submits, results, leaves
 
@@ -118,18 +119,20 @@ def count(site, role):
     return {"gateway": site.gateways, "worker": site.workers, "redis": site.shards}[role]
 
 
-def charges(load, site, role, paces, counted=None):
+def charged(happens, site, role):
     """How often each thing happens that this role is charged for, in the order of CHARGED."""
-    happens = flows(load, site, paces, counted)
-    happens["base"] = count(site, role)
-    return [happens[name] for name in CHARGED[role]]
+    return [count(site, role) if name == "base" else happens[name] for name in CHARGED[role]]
+
+
+def charges(load, site, role, paces, counted=None):
+    return charged(flows(load, site, paces, counted), site, role)
 
 
 def processors(load, site, costs):
     """Processors that all processes of each role keep busy."""
+    happens = flows(load, site, costs["pace_ms"])
     return {
-        role: sum(n * costs["cpu_us"][role].get(name, 0) for name, n in
-                  zip(CHARGED[role], charges(load, site, role, costs["pace_ms"]))) / 1e6
+        role: sum(n * costs["cpu_us"][role].get(name, 0) for name, n in zip(CHARGED[role], charged(happens, site, role))) / 1e6
         for role in ROLES
     }
 
@@ -166,21 +169,30 @@ def busiest(site, role):
     return 1 / n if role == "gateway" else math.ceil(site.partitions / n) / site.partitions
 
 
+def useful(partitions, most):
+    """Numbers of workers, or Redis, each of which makes the busiest one's share smaller. Five workers are no better than four,
+    when partitions are 16."""
+    shares = range(partitions, 0, -1)  # partitions of the busiest one
+    return [n for n in sorted({math.ceil(partitions / share) for share in shares}) if n <= most]
+
+
 def smallest_site(load, costs, utilisation, partitions=PARTITIONS):
-    """The smallest site none of whose processes is busier than that; None if no single deployment can do it."""
-    most = {"gateway": 100000, "worker": partitions, "redis": min(SHARDS_MAX, partitions)}
-    n = dict.fromkeys(ROLES, 1)
-    while True:
-        site = Site(n["gateway"], n["worker"], n["redis"], partitions)
-        busy = processors(load, site, costs)
-        short = [role for role in ROLES if busy[role] * busiest(site, role) > utilisation]
-        if not short:
-            return site
-        for role in short:
-            wanted = math.ceil(n[role] * busy[role] * busiest(site, role) / utilisation)
-            n[role] = max(n[role] + 1, min(wanted, n[role] + max(1, n[role] // 4)))  # more of one changes what others do
-            if n[role] > most[role]:
-                return None
+    """The fewest processes none of which is busier than that; None if no single deployment can do it. All numbers of workers
+    and Redis are tried, each with as many gateways as they then take."""
+    best, fewest = None, math.inf
+    for shards in useful(partitions, SHARDS_MAX):
+        for workers in useful(partitions, partitions):
+            gateways = 1
+            while gateways + workers + shards < fewest:
+                site = Site(gateways, workers, shards, partitions)
+                busy = processors(load, site, costs)
+                if any(busy[role] * busiest(site, role) > utilisation for role in ("worker", "redis")):
+                    break  # more gateways only make it worse
+                if busy["gateway"] / gateways <= utilisation:
+                    best, fewest = site, gateways + workers + shards
+                    break
+                gateways = max(gateways + 1, math.floor(busy["gateway"] / utilisation))  # no fewer than it takes
+    return best
 
 
 def share(load, n):
@@ -188,25 +200,17 @@ def share(load, n):
     return replace(load, players=load.players / n, commands=load.commands / n, rounds=load.rounds / n, visits=load.visits / n)
 
 
-def plan(load, costs, utilisation, partitions=PARTITIONS, deployments_max=4096):
-    """(deployments, the site of each). As many as it takes; of these and up to twice as many, those that take the fewest
-    processes. None if no number will do."""
-    low, high = 0, 1
-    while not smallest_site(share(load, high), costs, utilisation, partitions):
-        low, high = high, high * 2
-        if high > deployments_max:
-            return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        if smallest_site(share(load, middle), costs, utilisation, partitions):
-            high = middle
-        else:
-            low = middle
-    best = None
-    for n in range(high, 2 * high + 1):
+def plan(load, costs, utilisation, partitions=PARTITIONS, deployments=None):
+    """(deployments, the site of each): so many, or as many as take the fewest processes in all. Large ones are not cheap, since each
+    gateway flushes to each Redis. None if it cannot be done."""
+    best, fewest, n = None, math.inf, deployments or 1
+    while n <= (deployments or DEPLOYMENTS_MAX):
         site = smallest_site(share(load, n), costs, utilisation, partitions)
         if site:
             processes = n * (site.gateways + site.workers + site.shards)
-            if not best or processes < best[0]:
-                best = (processes, n, site)
-    return best[1], best[2]
+            if processes < fewest:
+                best, fewest = (n, site), processes
+            if site.gateways == site.workers == site.shards == 1:
+                break  # more would be idle
+        n = max(n + 1, math.floor(n * 1.04))
+    return best

@@ -12,7 +12,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, HERE)
 from fit import fit, least_squares  # noqa: E402
 from measure import CHECKED, FITTED, read  # noqa: E402
-from model import CHARGED, HELD, ROLES, Load, Site, busiest, flows, memory_mb, paced, plan, processors, smallest_site, touched  # noqa: E402
+from model import CHARGED, HELD, ROLES, Load, Site, busiest, flows, memory_mb, paced, plan, processors, smallest_site, touched, useful  # noqa: E402
 
 PROGRAM = os.path.join(HERE, "../../../scripts/capacity")
 COSTS = {  # of nothing that was measured
@@ -75,6 +75,11 @@ class Plan(unittest.TestCase):
         self.assertEqual(busiest(Site(workers=5), "worker"), 4 / 16)
         self.assertEqual(busiest(Site(gateways=5), "gateway"), 1 / 5)
 
+    def test_more_workers_than_help_are_not_tried(self):
+        self.assertEqual(useful(16, 16), [1, 2, 3, 4, 6, 8, 16])
+        self.assertEqual(useful(16, 5), [1, 2, 3, 4])
+        self.assertEqual(useful(1, 16), [1])
+
     def test_nobody_is_busier_than_allowed_and_one_fewer_would_be(self):
         load = Load(40000, 4, 40000)
         site = smallest_site(load, COSTS, 0.6)
@@ -88,6 +93,11 @@ class Plan(unittest.TestCase):
         n, site = plan(Load(1e7, 4, 1e7), COSTS, 0.6)
         self.assertGreater(n, 1)
         self.assertLessEqual(max(site.workers, site.shards), 16)
+
+    def test_as_many_deployments_as_are_asked_for(self):
+        n, site = plan(Load(10000, 4, 10000), COSTS, 0.6, deployments=3)
+        self.assertEqual(n, 3)
+        self.assertIsNone(plan(Load(1e7, 4, 1e7), COSTS, 0.6, deployments=1))
 
     def test_more_players_never_take_fewer_processors(self):
         needs = []
