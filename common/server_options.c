@@ -69,7 +69,7 @@ const struct option_row server_redis_rows[] = {
     {.name = "pace",
      .type = OPTION_US,
      .offset = AT(pace_us),
-     .fallback = "1ms",
+     .fallback = "800us",
      .max = 100000,
      .help = "between one round of calls of Redis and the next when there is much to do: a longer one costs time and "
              "saves processors; 0 for none"},
