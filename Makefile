@@ -185,8 +185,7 @@ bench-smoke: all $(B)/heya-bench
 # What costs what, and whether the formula holds: docs/capacity.md. Minutes, on a machine that does nothing else.
 .PHONY: capacity
 capacity: all $(B)/heya-bench
-	scripts/capacity --measure
-	scripts/capacity --check
+	scripts/capacity --measure --check
 
 # Beside other servers, with medians, ratios and goals: scripts/bench-peers --help. make bench-peers PEERS=--quick
 PEERS ?=
