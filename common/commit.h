@@ -2,7 +2,9 @@
  *
  * The worker's effects fill these structs, a store makes them true: all of a segment, or nothing of it. Every pointer
  * belongs to whoever built the commit and must stay valid until `store_commit` returns (not until it is answered).
- * A new thing to write is a new field here, in common/store_commit.c that flattens it, and in proto/heya.lua.
+ * A new thing to write is a new field here, in common/store_commit.c that flattens it, and in proto/heya.lua; one
+ * that rooms have which go on as they were is also a step in common/store_redis_commit.c, any other makes
+ * store_commit_is_plain say no.
  */
 #ifndef HEYA_COMMON_COMMIT_H
 #define HEYA_COMMON_COMMIT_H

@@ -125,7 +125,8 @@ struct store_entry {
 };
 typedef void store_read_cb(void *arg, enum store_result, const struct store_entry *, size_t n);
 
-/* A segment that was not applied, because keys of its partition, or of a room in it, are damaged. */
+/* Keys of a segment's partition, or of a room in it, are damaged: it was not applied, or all of it but those keys.
+ * The partition is to be claimed and loaded again. */
 struct store_refused {
   uint32_t partition;
   const char *message;

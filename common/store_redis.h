@@ -16,8 +16,11 @@
  * the table, named like it. A delay puts off the sending (and all that is sent later); `error` breaks the connection
  * right after sending, so that the outcome is unknown to the caller.
  *
- * A call of the table is an entry in store_redis.c and a function in store_redis_worker.c, store_redis_gateway.c or
- * store_redis_read.c; what they share is in store_redis_call.h.
+ * Most commits and appends are transactions in place of these functions (store_redis_fence.c): what goes before their
+ * EXEC has the failpoint store.transaction.
+ *
+ * A call of the table is an entry in store_redis.c and a function in store_redis_worker.c, store_redis_commit.c,
+ * store_redis_gateway.c or store_redis_read.c; what they share is in store_redis_call.h.
  */
 #ifndef HEYA_COMMON_STORE_REDIS_H
 #define HEYA_COMMON_STORE_REDIS_H

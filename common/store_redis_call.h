@@ -249,8 +249,8 @@ void store_transaction_add(struct store_redis *store, enum store_step_of what, u
 void store_transaction_send(struct store_call *call, const char *seam);
 /* To be asked first by its finish. False: it came to nothing and the function was called, with this finish; go. True:
  * it is over, as said; with STORE_OK there is an answer for each step. */
-bool store_transaction_ended(struct store_call *call, const struct redisReply *reply, const char *message,
-                             const char *seam, store_finish *finish);
+bool store_transaction_ended(struct store_call *call, enum store_result *result, const char **message,
+                             const struct redisReply *reply, const char *seam, store_finish *finish);
 const char *store_step_name(const struct store_redis *store, const struct store_step *step);
 void store_transaction_close(struct store_redis *store);
 

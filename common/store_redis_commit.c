@@ -86,7 +86,6 @@ static bool parse_refused(const struct redisReply *list, struct commit_answer *a
   return redis_reply_is_array(list);
 }
 
-/* Only there when there were any. */
 static bool parse_posted(const struct redisReply *list, struct commit_answer *answer) {
   size_t n = answer->outcome.n_posted = redis_reply_count(list) / 2;
   answer->outcome.posted = answer->posted = xcalloc(n, sizeof *answer->posted);
@@ -97,7 +96,7 @@ static bool parse_posted(const struct redisReply *list, struct commit_answer *an
       return false;
     answer->posted[i].partition = (uint32_t)partition;
   }
-  return true;
+  return redis_reply_is_array(list);
 }
 
 static bool is_in(const struct commit_answer *answer, uint32_t partition) {
@@ -346,11 +345,7 @@ static void finish_transaction(struct store_call *call, enum store_result result
   struct store_redis *store = call->store;
   const struct store_transaction *transaction = &store->transaction;
   struct commit_answer answer = {.fenced = NULL};
-  if (!store_transaction_ended(call, reply, message, "store.commit", finish_commit)) return;
-  if (result == STORE_OK && redis_reply_count(reply) != transaction->n_steps) {
-    result = STORE_BROKEN;
-    message = store_bad_answer;
-  }
+  if (!store_transaction_ended(call, &result, &message, reply, "store.commit", finish_commit)) return;
   for (size_t i = 0; result == STORE_OK && i < transaction->n_steps; i++)
     judge(store, &transaction->steps[i], redis_reply_at(reply, i), &answer);
   hand_out(call, result, message, &answer);

@@ -116,14 +116,18 @@ void store_transaction_send(struct store_call *call, const char *seam) {
   watch(call->store);
 }
 
-bool store_transaction_ended(struct store_call *call, const struct redisReply *reply, const char *message,
-                             const char *seam, store_finish *finish) {
+bool store_transaction_ended(struct store_call *call, enum store_result *result, const char **message,
+                             const struct redisReply *reply, const char *seam, store_finish *finish) {
   struct store_redis *store = call->store;
   struct store_transaction *transaction = &store->transaction;
-  bool nothing = message ? strncmp(message, "EXECABORT ", 10) == 0 : redis_reply_is_nil(reply);
+  bool nothing = *message ? strncmp(*message, "EXECABORT ", 10) == 0 : redis_reply_is_nil(reply);
   transaction->call = NULL;
   if (!nothing) {
     if (transaction->function.numbers.cap > KEEP_BYTES) redis_args_close(&transaction->function);
+    if (*result == STORE_OK && redis_reply_count(reply) != transaction->n_steps) {
+      *result = STORE_BROKEN;
+      *message = store_bad_answer;
+    }
     return true;
   }
   struct redis_args args = store->args; /* the function's are all copied: nobody else's bytes are needed */

@@ -167,13 +167,9 @@ static void finish_transaction(struct store_call *call, enum store_result result
                                const struct redisReply *reply) {
   struct store_redis *store = call->store;
   size_t n = call->with.n;
-  if (!store_transaction_ended(call, reply, message, "store.append", finish_append)) {
+  if (!store_transaction_ended(call, &result, &message, reply, "store.append", finish_append)) {
     watch_gateway(store);
     return;
-  }
-  if (result == STORE_OK && redis_reply_count(reply) != n * STEPS_OF_ITEM + 1) {
-    result = STORE_BROKEN;
-    message = store_bad_answer;
   }
   enum store_append_verdict *verdicts = xcalloc(n, sizeof *verdicts);
   for (size_t i = 0; result == STORE_OK && i < n; i++)

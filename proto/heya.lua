@@ -1,6 +1,8 @@
 #!lua name=heya1
 -- The steps that touch several keys at once, as Redis functions: ways into a partition (append), out of it (commit), and
--- everything about who may use them. Called only by common/store_redis.c and common/store_commit.c; names and keys are
+-- everything about who may use them. Most appends and commits are transactions with the same effect, as long as nothing that
+-- these functions look at has changed (common/store_redis_fence.c): what is written here is what they may write. Called only by
+-- common/store_redis*.c; names and keys are
 -- those of proto/keys.c. The library and function names carry the schema version (1), so that a process never runs a
 -- function of another version by surprise.
 --
@@ -302,7 +304,7 @@ local function gateway_trim(_, argv)
   return redis.status_reply('OK')
 end
 
--- ---- in: the only way into a partition ------------------------------------------------------------------------------
+-- ---- in: the way into a partition ----------------------------------------------------------------------------------
 
 -- The gateway's hash and the last append number of each item's partition. Fails with GONE as gateway_check does.
 local function gateway_numbers(prefix, gateway, generation, items)

@@ -151,9 +151,9 @@ static void drop_committed(struct shard *shard, const char *reason, uint64_t ret
   ownership_hurry(shard);
 }
 
-/* Keys of these partitions, or of rooms in them, are damaged: nothing of their segments took effect. A room with a
- * key of the wrong type is written whole next time, which deletes all its keys first; anything else waits a moment
- * for a person, so that a lasting fault does not spin. Others are not held up. */
+/* Keys of these partitions, or of rooms in them, are damaged: nothing of their segments took effect, or all but that.
+ * A room with a key of the wrong type is written whole next time, which deletes all its keys first; anything else
+ * waits a moment for a person, so that a lasting fault does not spin. Others are not held up. */
 static void drop_refused(struct shard *shard, const struct store_commit_outcome *outcome) {
   struct worker *worker = shard->worker;
   uint64_t retry_at_us = worker_now_us(worker) + RETRY_US;

@@ -2,6 +2,8 @@
  * and that it does nothing once somebody else may write. */
 #include "tests/integration/store_fixture.h"
 
+#include "tests/support/wait.h"
+
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -314,6 +316,28 @@ Test(store_transaction_late, an_owner_that_changes_before_exec_is_noticed) {
   cr_assert(fixture_wait(&f, &answer.fired, 1));
   cr_assert_str_eq(answer.text, "fenced:0 ");
   cr_assert_str_eq(fixture_string(&f, "HGET heya:room:%s image", room.id), "one");
+}
+
+/* A worker dies between what the transaction says and its EXEC. */
+Test(store_transaction_late, a_worker_that_dies_before_exec_has_done_nothing) {
+  struct room room = begin();
+  struct commit_field fields[] = {{B("image"), B("half")}};
+  struct commit_room part = {.id = room.id, .kind = "chat", .fields = fields, .n_fields = 1};
+  struct commit_segment segment = {
+      .epoch = room.epoch, .done = {1, 2}, .consumed_bytes = 2, .rooms = &part, .n_rooms = 1};
+  struct answer answer = {0};
+  forget_calls();
+  f.store->ops->commit(f.store, &(struct commit){.worker = "w-1", .segments = &segment, .n_segments = 1}, on_commit,
+                       &answer);
+  uint64_t deadline = wait_deadline(5000);
+  while (!has_called("multi") && wait_left(deadline)) fixture_turn(&f);
+  cr_assert_eq(answer.fired, 0, "too late to test anything");
+  f.store->ops->destroy(f.store);
+  f.store = fixture_store(&f, (struct store_limits){100, 10000, 100, 10000}, 0);
+  fixture_wait_ready(&f, true);
+  cr_assert_str_eq(fixture_string(&f, "HGET heya:room:%s image", room.id), "one");
+  cr_assert_str_eq(fixture_string(&f, "GET heya:part:0:done"), "1-1");
+  cr_assert_str_eq(fixture_string(&f, "GET heya:part:0:bytes"), "6");
 }
 
 /* ---- appends ---- */
